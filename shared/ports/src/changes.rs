@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{Item, Key, Result};
+use crate::{Item, Key, Result, Token};
 
 /// One change of one item.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,10 +47,15 @@ pub trait Changes: Send + Sync {
 /// A pending interest in one item; dropping it ends it.
 #[async_trait]
 pub trait Watch: Send {
-    /// The item's newest state once it changed after the watch began (or after the last call);
+    /// The item's newest state, and how far the log must be on disk for that state to survive
+    /// ([`Records::durable`](crate::Records::durable)), once it changed after the watch began (or after the last call);
     /// `None` when `patience` ran out first. `usual` is how long the change takes as a rule: a
     /// store that must poll spaces its reads by it.
     ///
     /// A deleted item comes back as an empty one.
-    async fn changed(&mut self, patience: Duration, usual: Duration) -> Result<Option<Item>>;
+    async fn changed(
+        &mut self,
+        patience: Duration,
+        usual: Duration,
+    ) -> Result<Option<(Token, Item)>>;
 }

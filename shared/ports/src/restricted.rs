@@ -149,7 +149,11 @@ struct Refused(Option<Error>);
 
 #[async_trait]
 impl Watch for Refused {
-    async fn changed(&mut self, _patience: Duration, _usual: Duration) -> Result<Option<Item>> {
+    async fn changed(
+        &mut self,
+        _patience: Duration,
+        _usual: Duration,
+    ) -> Result<Option<(Token, Item)>> {
         Err(self.0.take().unwrap_or(Error::Gone))
     }
 }

@@ -1,1 +1,8 @@
-//! Bodies of the REST API.
+//! Bodies of the REST API, as `docs/API.md` describes them.
+
+pub mod admin;
+pub mod devices;
+pub mod errors;
+pub mod health;
+pub mod inference;
+pub mod models;

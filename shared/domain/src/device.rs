@@ -1,0 +1,146 @@
+//! Devices: machines that do work, and the sessions in which they do it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::lease;
+
+/// Whom a device works for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Share {
+    /// Its owner only.
+    #[default]
+    Own,
+    /// Other customers too.
+    Everyone,
+}
+
+/// A device, as it is stored. Times are epoch milliseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Device {
+    /// `dev_…`, the same for the same owner and uuid.
+    pub id: String,
+    /// The owner.
+    pub customer: String,
+    /// Chosen by the device.
+    pub uuid: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// `rust`, `python`, `nodejs` or `windows`.
+    pub sdk_type: String,
+    /// Semantic version.
+    pub sdk_version: String,
+    /// `user` or `aws`.
+    pub instance_type: String,
+    /// Whom it works for.
+    pub share: Share,
+    /// What the machine is; shown, never judged.
+    pub hardware: serde_json::Value,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// How it is connected.
+    pub session: Session,
+    /// It takes nothing new.
+    pub draining: bool,
+    /// Slots without work when it last spoke.
+    pub slots_free: u32,
+    /// Checksums of the models that it has loaded.
+    pub warm: Vec<String>,
+    /// When the session began.
+    pub connected_ms: u64,
+    /// When it last spoke, to the precision of its heartbeats.
+    pub seen_ms: u64,
+    /// Of the item.
+    pub version: u64,
+}
+
+/// What a device can do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// File formats of models.
+    pub formats: Vec<String>,
+    /// Runs inference.
+    pub inference: bool,
+    /// Runs training.
+    pub training: bool,
+    /// Computes on a graphics processor.
+    pub gpu: bool,
+    /// Tasks at once.
+    pub slots: u32,
+    /// The largest model, in MB.
+    pub max_model_mb: u64,
+}
+
+/// One continuous presence of a device; survives a reconnect within its lease.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// SHA-256 of the session token, in hex; also the session's name.
+    pub id: String,
+    /// The open connection.
+    pub connection: String,
+    /// Where the device reached the platform, for URLs that it is given.
+    pub base: String,
+    /// When the lease was last renewed.
+    pub renewed_ms: u64,
+    /// When the socket closed, until a new one resumes.
+    pub closed_ms: Option<u64>,
+}
+
+/// What customers are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// A slot is free.
+    Idle,
+    /// No slot is free.
+    Busy,
+    /// It finishes what it has.
+    Draining,
+    /// Not there.
+    Offline,
+}
+
+impl Status {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Busy => "busy",
+            Self::Draining => "draining",
+            Self::Offline => "offline",
+        }
+    }
+
+    /// The status of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Idle, Self::Busy, Self::Draining, Self::Offline]
+            .into_iter()
+            .find(|s| s.name() == name)
+    }
+}
+
+impl Session {
+    /// Whether work that was sent at `sent_ms` is lost: two heartbeats missed and the lease over,
+    /// or the socket closed and not resumed in time.
+    pub fn has_lost(&self, sent_ms: u64, now_ms: u64, settings: &lease::Settings) -> bool {
+        let lease_over = now_ms > self.renewed_ms.max(sent_ms) + settings.lease_ms;
+        lease_over
+            || self.closed_ms.is_some_and(|closed| now_ms >= closed + settings.closed_grace_ms)
+    }
+}
+
+impl Device {
+    /// What customers are shown.
+    pub fn status(&self, now_ms: u64, settings: &lease::Settings) -> Status {
+        let working = self.slots_free < self.capabilities.slots;
+        let missed = working && now_ms > self.session.renewed_ms + 2 * settings.heartbeat_ms;
+        if self.session.closed_ms.is_some() || missed {
+            Status::Offline
+        } else if self.draining {
+            Status::Draining
+        } else if self.slots_free == 0 {
+            Status::Busy
+        } else {
+            Status::Idle
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Models: an owner's network, whose bytes never change within a version.
+
+use serde::{Deserialize, Serialize};
+
+/// Where work may run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Placement {
+    /// The customer's own devices, then the platform's.
+    #[default]
+    Own,
+    /// Also other people's devices that serve everyone.
+    Shared,
+    /// The platform's own device only.
+    Platform,
+}
+
+impl Placement {
+    /// The placement of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "own" => Some(Self::Own),
+            "shared" => Some(Self::Shared),
+            "platform" => Some(Self::Platform),
+            _ => None,
+        }
+    }
+
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Shared => "shared",
+            Self::Platform => "platform",
+        }
+    }
+}
+
+/// The file formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// <https://onnx.ai>
+    Onnx,
+    /// Runs only on devices that declare it.
+    Torchscript,
+}
+
+impl Format {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Onnx => "onnx",
+            Self::Torchscript => "torchscript",
+        }
+    }
+}
+
+/// Which model, version and revision a job runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Pin {
+    /// `model_…`
+    pub id: String,
+    /// From 1.
+    pub version: u32,
+    /// Of schema, labels and adapters.
+    pub revision: u32,
+}
+
+/// `model_…` or `model_…@3`, as requests name models.
+pub fn parse_reference(text: &str) -> (&str, Option<u32>) {
+    match text.rsplit_once('@') {
+        Some((id, version)) => match version.parse() {
+            Ok(version) => (id, Some(version)),
+            Err(_) => (text, None),
+        },
+        None => (text, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references() {
+        assert_eq!(parse_reference("model_1"), ("model_1", None));
+        assert_eq!(parse_reference("model_1@3"), ("model_1", Some(3)));
+        assert_eq!(parse_reference("model_1@x"), ("model_1@x", None));
+    }
+}

@@ -1,0 +1,73 @@
+//! Customers and their keys.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A new customer.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct NewCustomer {
+    /// What people call it; 1 to 200 characters.
+    pub name: String,
+}
+
+/// A customer.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Customer {
+    /// `cust_…`
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+}
+
+/// A page of customers.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Customers {
+    /// Oldest first.
+    pub customers: Vec<Customer>,
+    /// Give it as `cursor` for the next page; `null` on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// A new key.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct NewKey {
+    /// What people call it.
+    pub name: Option<String>,
+    /// `infer`, `train`, `models`, `projects`, `usage`, `devices`; by default all.
+    pub scopes: Option<Vec<String>>,
+    /// RFC 3339; by default it does not expire.
+    pub expires_at: Option<String>,
+}
+
+/// A key without its secret.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Key {
+    /// `key_…`
+    pub id: String,
+    /// The customer it stands for.
+    pub customer_id: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// The secret's first characters, to recognise it.
+    pub prefix: String,
+    /// What it opens.
+    pub scopes: Vec<String>,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+    /// RFC 3339, UTC; `null` when it does not expire.
+    pub expires_at: Option<String>,
+    /// The secret; only in the first answer to its creation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+/// A page of keys.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Keys {
+    /// Oldest first.
+    pub keys: Vec<Key>,
+    /// Give it as `cursor` for the next page; `null` on the last.
+    pub next_cursor: Option<String>,
+}

@@ -1,5 +1,7 @@
 //! Devices: machines that do work, and the sessions in which they do it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::lease;
@@ -38,8 +40,19 @@ pub struct Device {
     pub hardware: serde_json::Value,
     /// What it can do.
     pub capabilities: Capabilities,
-    /// How it is connected.
-    pub session: Session,
+    /// SHA-256 of the session token, in hex; also the session's name. A session is one continuous
+    /// presence, and survives a reconnect within its lease.
+    pub session: String,
+    /// The open connection.
+    pub connection: String,
+    /// The session and the connection: a message of an older one changes nothing.
+    pub fences: BTreeMap<String, u8>,
+    /// Where the device reached the platform, for URLs that it is given.
+    pub base: String,
+    /// When the session's lease was last renewed.
+    pub renewed_ms: u64,
+    /// When the socket closed, until a new one resumes.
+    pub closed_ms: Option<u64>,
     /// It takes nothing new.
     pub draining: bool,
     /// Slots without work when it last spoke.
@@ -69,21 +82,6 @@ pub struct Capabilities {
     pub slots: u32,
     /// The largest model, in MB.
     pub max_model_mb: u64,
-}
-
-/// One continuous presence of a device; survives a reconnect within its lease.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Session {
-    /// SHA-256 of the session token, in hex; also the session's name.
-    pub id: String,
-    /// The open connection.
-    pub connection: String,
-    /// Where the device reached the platform, for URLs that it is given.
-    pub base: String,
-    /// When the lease was last renewed.
-    pub renewed_ms: u64,
-    /// When the socket closed, until a new one resumes.
-    pub closed_ms: Option<u64>,
 }
 
 /// What customers are shown.
@@ -118,22 +116,26 @@ impl Status {
     }
 }
 
-impl Session {
-    /// Whether work that was sent at `sent_ms` is lost: two heartbeats missed and the lease over,
-    /// or the socket closed and not resumed in time.
-    pub fn has_lost(&self, sent_ms: u64, now_ms: u64, settings: &lease::Settings) -> bool {
-        let lease_over = now_ms > self.renewed_ms.max(sent_ms) + settings.lease_ms;
-        lease_over
-            || self.closed_ms.is_some_and(|closed| now_ms >= closed + settings.closed_grace_ms)
-    }
-}
-
 impl Device {
+    /// Whether work that was sent at `sent_ms` in `session` is lost: another session began, the
+    /// lease is over, or the socket closed and was not resumed in time.
+    pub fn has_lost(
+        &self,
+        session: &str,
+        sent_ms: u64,
+        now_ms: u64,
+        settings: &lease::Settings,
+    ) -> bool {
+        let lease_over = now_ms > self.renewed_ms.max(sent_ms) + settings.lease_ms;
+        let closed = self.closed_ms.is_some_and(|at| now_ms >= at + settings.closed_grace_ms);
+        self.session != session || lease_over || closed
+    }
+
     /// What customers are shown.
     pub fn status(&self, now_ms: u64, settings: &lease::Settings) -> Status {
         let working = self.slots_free < self.capabilities.slots;
-        let missed = working && now_ms > self.session.renewed_ms + 2 * settings.heartbeat_ms;
-        if self.session.closed_ms.is_some() || missed {
+        let missed = working && now_ms > self.renewed_ms + 2 * settings.heartbeat_ms;
+        if self.closed_ms.is_some() || missed {
             Status::Offline
         } else if self.draining {
             Status::Draining

@@ -55,11 +55,11 @@ impl Entry {
     /// What the view keeps of a device; `None` when it can take no inference now.
     pub fn of(device: &Device) -> Option<Self> {
         let available =
-            device.session.closed_ms.is_none() && !device.draining && device.capabilities.inference;
+            device.closed_ms.is_none() && !device.draining && device.capabilities.inference;
         available.then(|| Self {
-            connection: device.session.connection.clone(),
-            session: device.session.id.clone(),
-            base: device.session.base.clone(),
+            connection: device.connection.clone(),
+            session: device.session.clone(),
+            base: device.base.clone(),
             slots: device.capabilities.slots,
             slots_free: device.slots_free,
             formats: device.capabilities.formats.clone(),

@@ -236,6 +236,16 @@ pub fn finish(outcome: Outcome, now_us: u64) -> Finish {
     Finish { state: State::Completed, ended_us: now_us, outcome, fences: BTreeMap::new() }
 }
 
+impl Finish {
+    /// Applies it to a job at hand, whose attempt is `outcome.fence`.
+    pub fn apply(self, job: &mut Job) {
+        job.state = self.state;
+        job.ended_us = Some(self.ended_us);
+        job.outcome = Some(self.outcome);
+        job.fences = self.fences;
+    }
+}
+
 /// A request for a job, before anything happened to it.
 #[derive(Clone, Debug)]
 pub struct New {

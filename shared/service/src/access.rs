@@ -1,0 +1,255 @@
+//! Customers, their keys, and who a secret belongs to.
+
+use domain::{
+    access::{ApiKey, Customer, Scope},
+    name,
+};
+use ports::{Condition, Key, Order, Write};
+use protocol::rest::admin;
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use crate::{App, Error, Result, cache, table, time};
+
+/// Customers' secrets begin with this.
+pub const KEY_PREFIX: &str = "dcmp_";
+
+/// Whoever holds a customer's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// `cust_…`
+    pub customer: String,
+    /// `key_…`
+    pub key: String,
+}
+
+/// Finds whose key it is, and that it opens `scope`.
+///
+/// # Errors
+/// `AuthInvalid` for an unknown, expired or revoked key, `Forbidden` for one without the scope.
+pub async fn authenticate(app: &App, secret: &str, scope: Scope) -> Result<Caller> {
+    let now = app.now_ms();
+    let hash = table::sha256_hex(&[secret]);
+    let key = match app.caches().keys.get(&hash, now, cache::KEY_MS) {
+        Some(key) => Some(key),
+        None => {
+            let key: Option<ApiKey> =
+                table::load(&*app.ports.records, &table::api_key(&hash)).await?;
+            if let Some(key) = &key {
+                app.caches().keys.insert(&hash, now, key.clone());
+            }
+            key
+        }
+    };
+    let Some(key) = key.filter(|key| key.is_valid(now)) else {
+        let message = "the API key in X-API-Key is unknown, expired or revoked";
+        return Err(Error::AuthInvalid(message.to_owned()));
+    };
+    if !key.scopes.contains(&scope) {
+        let message = format!(
+            "this API key lacks the scope `{}`; ask the operator for a key with it",
+            scope.name()
+        );
+        return Err(Error::Forbidden(message));
+    }
+    Ok(Caller { customer: key.customer, key: key.id })
+}
+
+/// Whether `secret` is the operator's.
+pub fn is_admin(app: &App, secret: &str) -> bool {
+    let hash = table::sha256_hex(&[secret]);
+    hash.as_bytes().ct_eq(app.settings().admin_key_hash.as_bytes()).into()
+}
+
+/// The hash under which a secret is stored.
+pub fn hash(secret: &str) -> String {
+    table::sha256_hex(&[secret])
+}
+
+/// Makes a customer.
+pub async fn create_customer(app: &App, new: &admin::NewCustomer) -> Result<admin::Customer> {
+    let name = name::label(&new.name).map_err(|error| Error::invalid("name", error.to_string()))?;
+    let customer = Customer {
+        id: app.ports.clock.id("cust"),
+        name: name.to_owned(),
+        created_ms: app.now_ms(),
+    };
+    let write =
+        Write::put(table::customer(&customer.id), table::encode(&customer)?, Condition::Absent);
+    let token = app.ports.records.write(write).await?;
+    app.ports.records.durable(token).await?;
+    Ok(show_customer(customer))
+}
+
+/// A page of customers, oldest first.
+pub async fn list_customers(
+    app: &App,
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<admin::Customers> {
+    let records = &*app.ports.records;
+    let partition = table::CUSTOMERS.to_owned();
+    let (items, next_cursor) =
+        table::page(records, partition, "", cursor, limit, Order::Ascending).await?;
+    let customers = items
+        .into_iter()
+        .map(|(_, item)| table::decode(item).map(show_customer))
+        .collect::<Result<_>>()?;
+    Ok(admin::Customers { customers, next_cursor })
+}
+
+/// Makes a key for a customer; the answer is the only one that ever shows its secret.
+pub async fn create_key(app: &App, customer: &str, new: &admin::NewKey) -> Result<admin::Key> {
+    let secret = format!("{KEY_PREFIX}{}", app.secret());
+    create_key_with(app, customer, new, &secret).await
+}
+
+/// Makes a key whose secret is chosen by the operator of a platform on one machine.
+pub async fn create_key_with(
+    app: &App,
+    customer: &str,
+    new: &admin::NewKey,
+    secret: &str,
+) -> Result<admin::Key> {
+    if table::load::<Customer>(&*app.ports.records, &table::customer(customer)).await?.is_none() {
+        let message =
+            format!("there is no customer `{customer}`; GET /api/v1/admin/customers lists them");
+        return Err(Error::NotFound(message));
+    }
+    let now = app.now_ms();
+    let name = new.name.as_deref().map(name::label).transpose();
+    let key = ApiKey {
+        id: app.ports.clock.id("key"),
+        hash: hash(secret),
+        prefix: secret.chars().take(9).collect(),
+        customer: customer.to_owned(),
+        name: name.map_err(|error| Error::invalid("name", error.to_string()))?.map(str::to_owned),
+        scopes: scopes(new.scopes.as_deref())?,
+        created_ms: now,
+        expires_ms: new.expires_at.as_deref().map(|text| expiry(text, now)).transpose()?,
+    };
+    let pointer = Pointer { hash: key.hash.clone(), customer: key.customer.clone() };
+    let token = app
+        .ports
+        .records
+        .transact(vec![
+            Write::put(table::api_key(&key.hash), table::encode(&key)?, Condition::Absent),
+            Write::put(table::key_by_id(&key.id), table::encode(&pointer)?, Condition::Always),
+            Write::put(
+                table::owned(customer, "KEY", &key.id),
+                table::encode(&pointer)?,
+                Condition::Always,
+            ),
+        ])
+        .await;
+    match table::unless_failed(token)? {
+        Ok(token) => app.ports.records.durable(token).await?,
+        Err(_) => {
+            return Err(Error::Conflict("there is a key with this secret already".to_owned()));
+        }
+    }
+    Ok(admin::Key { secret: Some(secret.to_owned()), ..show_key(key) })
+}
+
+/// A page of a customer's keys, oldest first, without secrets.
+pub async fn list_keys(
+    app: &App,
+    customer: &str,
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<admin::Keys> {
+    let records = &*app.ports.records;
+    let partition = table::owner(customer);
+    let (items, next_cursor) =
+        table::page(records, partition, "KEY#", cursor, limit, Order::Ascending).await?;
+    let rows: Vec<Key> = items
+        .into_iter()
+        .map(|(_, item)| table::decode::<Pointer>(item).map(|row| table::api_key(&row.hash)))
+        .collect::<Result<_>>()?;
+    let mut keys = Vec::with_capacity(rows.len());
+    for rows in rows.chunks(100) {
+        for item in records.batch_get(rows).await?.into_iter().flatten() {
+            keys.push(show_key(table::decode(item)?));
+        }
+    }
+    Ok(admin::Keys { keys, next_cursor })
+}
+
+/// Revokes a key; other processes may believe it for [`cache::KEY_MS`] more.
+pub async fn revoke_key(app: &App, id: &str) -> Result<()> {
+    let missing = || Error::NotFound(format!("there is no key `{id}`"));
+    let by_id = table::key_by_id(id);
+    let pointer: Pointer = table::load(&*app.ports.records, &by_id).await?.ok_or_else(missing)?;
+    let token = app
+        .ports
+        .records
+        .transact(vec![
+            Write::delete(table::api_key(&pointer.hash), Condition::Always),
+            Write::delete(by_id, Condition::Always),
+            Write::delete(table::owned(&pointer.customer, "KEY", id), Condition::Always),
+        ])
+        .await?;
+    app.caches().keys.remove(&pointer.hash);
+    app.ports.records.durable(token).await?;
+    Ok(())
+}
+
+/// From a key's id to its item.
+#[derive(Serialize, Deserialize)]
+struct Pointer {
+    hash: String,
+    customer: String,
+}
+
+fn scopes(names: Option<&[String]>) -> Result<Vec<Scope>> {
+    let Some(names) = names else { return Ok(Scope::ALL.to_vec()) };
+    let scopes = names.iter().enumerate().map(|(index, name)| {
+        Scope::parse(name).ok_or_else(|| {
+            let known = Scope::ALL.map(Scope::name).join(", ");
+            Error::invalid(
+                format!("scopes[{index}]"),
+                format!("`{name}` is no scope; there are {known}"),
+            )
+        })
+    });
+    let scopes = scopes.collect::<Result<Vec<_>>>()?;
+    if scopes.is_empty() {
+        return Err(Error::invalid(
+            "scopes",
+            "name at least one scope, or leave the field out for all",
+        ));
+    }
+    Ok(scopes)
+}
+
+fn expiry(text: &str, now_ms: u64) -> Result<u64> {
+    let expires = time::parse(text, "expires_at")?;
+    if expires <= now_ms {
+        return Err(Error::invalid(
+            "expires_at",
+            "lies in the past; the key would never open anything",
+        ));
+    }
+    Ok(expires)
+}
+
+fn show_customer(customer: Customer) -> admin::Customer {
+    admin::Customer {
+        id: customer.id,
+        name: customer.name,
+        created_at: time::rfc3339(customer.created_ms),
+    }
+}
+
+fn show_key(key: ApiKey) -> admin::Key {
+    admin::Key {
+        id: key.id,
+        customer_id: key.customer,
+        name: key.name,
+        prefix: key.prefix,
+        scopes: key.scopes.iter().map(|scope| scope.name().to_owned()).collect(),
+        created_at: time::rfc3339(key.created_ms),
+        expires_at: key.expires_ms.map(time::rfc3339),
+        secret: None,
+    }
+}

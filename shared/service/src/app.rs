@@ -1,0 +1,93 @@
+//! What every function is given.
+
+use std::sync::Arc;
+
+use domain::lease;
+use ports::{Action, Ports};
+
+use crate::{Engine, cache::Caches};
+
+/// The ports, the deployment's settings, and what the process remembers.
+#[derive(Clone)]
+pub struct App {
+    /// The world.
+    pub ports: Ports,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Settings,
+    engine: Option<Arc<dyn Engine>>,
+    caches: Caches,
+}
+
+/// What differs between deployments.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Shown by `/health`.
+    pub version: String,
+    /// SHA-256 of the operator's key, in hex.
+    pub admin_key_hash: String,
+    /// Where callers reach the platform, when it is not the host they dialled.
+    pub public_url: Option<String>,
+    /// The largest model that may be uploaded in one request, in bytes.
+    pub upload_limit: usize,
+    /// Leases and time limits.
+    pub lease: lease::Settings,
+}
+
+impl App {
+    /// An app over `ports`; `engine` is the platform's own device, if it has one.
+    pub fn new(ports: Ports, settings: Settings, engine: Option<Arc<dyn Engine>>) -> Self {
+        Self { ports, shared: Arc::new(Shared { settings, engine, caches: Caches::new() }) }
+    }
+
+    /// The same app for one function, limited to what the function declares.
+    #[must_use]
+    pub fn restricted(&self, function: &'static str, uses: &'static [Action]) -> Self {
+        Self { ports: self.ports.restricted(function, uses), shared: self.shared.clone() }
+    }
+
+    /// What differs between deployments.
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// Leases and time limits.
+    pub fn lease(&self) -> &lease::Settings {
+        &self.shared.settings.lease
+    }
+
+    /// The platform's own device, if it has one.
+    pub(crate) fn engine(&self) -> Option<&Arc<dyn Engine>> {
+        self.shared.engine.as_ref()
+    }
+
+    pub(crate) fn caches(&self) -> &Caches {
+        &self.shared.caches
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.ports.clock.now_ms()
+    }
+
+    pub(crate) fn now_us(&self) -> u64 {
+        self.ports.clock.now_us()
+    }
+
+    /// A new secret part: 32 characters of 0-9, a-z and A-Z, about 190 bits.
+    pub(crate) fn secret(&self) -> String {
+        const ALPHABET: &[u8; 62] =
+            b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        let mut text = String::with_capacity(32);
+        while text.len() < 32 {
+            let mut bytes = [0; 48];
+            self.ports.clock.random(&mut bytes);
+            // bytes over the largest multiple of 62 would favour the first characters
+            let fair = bytes.into_iter().filter(|byte| *byte < 248);
+            text.extend(fair.map(|byte| char::from(ALPHABET[usize::from(byte % 62)])));
+            text.truncate(32);
+        }
+        text
+    }
+}

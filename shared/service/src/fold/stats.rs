@@ -1,0 +1,79 @@
+//! What each device did: one write per device and batch, counted once however often a batch comes.
+
+use std::collections::BTreeMap;
+
+use domain::job::{EndKind, Job};
+use ports::Condition;
+use serde::{Deserialize, Serialize};
+
+use crate::{App, OWN_DEVICE, Result, table};
+
+/// What a device did, as it is stored.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Stats {
+    pub(crate) completed: u64,
+    pub(crate) failed: u64,
+    pub(crate) latency_ms: f64,
+    pub(crate) cpu_ms: f64,
+    pub(crate) gpu_ms: f64,
+    /// The last change that is counted.
+    folded: u64,
+    version: u64,
+}
+
+/// Counts the jobs that ended, each with the sequence of the change that ended it.
+pub(super) async fn fold(app: &App, ended: &[(u64, Job)]) -> Result<()> {
+    let mut by_device: BTreeMap<&str, Vec<&(u64, Job)>> = BTreeMap::new();
+    for change in ended {
+        let mut devices: Vec<&str> = change.1.attempts.iter().map(|a| a.device.as_str()).collect();
+        devices.sort_unstable();
+        devices.dedup();
+        for device in devices.into_iter().filter(|device| *device != OWN_DEVICE) {
+            by_device.entry(device).or_default().push(change);
+        }
+    }
+    for (device, ended) in by_device {
+        count(app, device, &ended).await?;
+    }
+    Ok(())
+}
+
+async fn count(app: &App, device: &str, ended: &[&(u64, Job)]) -> Result<()> {
+    let records = &*app.ports.records;
+    let key = table::device_stats(device);
+    loop {
+        let old: Option<Stats> = table::load(records, &key).await?;
+        let condition =
+            old.as_ref().map_or(Condition::Absent, |old| Condition::Version(old.version));
+        let mut stats = old.unwrap_or_default();
+        let counted = stats.folded;
+        for (sequence, job) in ended.iter().filter(|(sequence, _)| *sequence > counted) {
+            stats.folded = stats.folded.max(*sequence);
+            stats.add(device, job);
+        }
+        if stats.folded == counted {
+            return Ok(());
+        }
+        stats.version += 1;
+        if table::store(records, key.clone(), &stats, condition).await?.is_ok() {
+            return Ok(());
+        }
+    }
+}
+
+impl Stats {
+    fn add(&mut self, device: &str, job: &Job) {
+        let mine = |a: &&domain::job::Attempt| a.device == device;
+        let failed = |a: &&domain::job::Attempt| {
+            a.end.as_ref().is_some_and(|end| end.kind != EndKind::Declined)
+        };
+        self.failed += job.attempts.iter().filter(mine).filter(failed).count() as u64;
+        let won = job.winner().filter(mine).zip(job.outcome.as_ref());
+        if let Some((_, outcome)) = won {
+            self.completed += 1;
+            self.latency_ms += job.timings_ms().map_or(0.0, |[.., total]| total);
+            self.cpu_ms += outcome.cpu_ms;
+            self.gpu_ms += outcome.gpu_ms;
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Inference: submit, look, cancel.
+
+use domain::{
+    job::{Event, Input, Job, New, Refusal, Wants},
+    model::{Pin, Placement},
+};
+use protocol::{
+    rest::inference::{self as rest, Accepted, Cancelled, Request},
+    tensor::{self, Named},
+};
+use std::sync::Arc;
+
+use crate::{
+    App, Error, Result, WORK_QUEUE, attempts, idempotency, jobs,
+    models::{self, Record},
+    table,
+};
+
+pub(crate) mod own;
+mod view;
+mod wait;
+
+pub use view::show;
+
+/// Inputs up to this size live in the job's item, in bytes of JSON.
+const MAX_IN_ITEM: usize = 512;
+
+/// What comes with a request beside its body.
+pub struct Call<'a> {
+    /// Who pays.
+    pub customer: &'a str,
+    /// The `Idempotency-Key`.
+    pub idempotency_key: Option<&'a str>,
+    /// SHA-256 of the body.
+    pub body_hash: String,
+    /// The caller does not wait.
+    pub run_async: bool,
+    /// How long the caller waits at most, by header, in milliseconds.
+    pub wait_ms: Option<u64>,
+}
+
+/// What a submission came to.
+pub enum Submitted {
+    /// It ended while the caller waited.
+    Ended(rest::Job),
+    /// It goes on without the caller.
+    Accepted(Accepted),
+}
+
+/// A request that was found valid.
+struct Prepared {
+    job: Job,
+    record: Arc<Record>,
+    inputs: Vec<Named>,
+}
+
+/// Submits one inference; waits for its end unless the call says otherwise.
+///
+/// # Errors
+/// Bad input changes nothing. `NoDevices` when a waiting call finds nothing that could run it.
+pub async fn submit(app: &App, call: Call<'_>, request: &Request) -> Result<Submitted> {
+    let run_async = call.run_async || request.run_async;
+    let wait_ms = if run_async { 0 } else { patience(app, &call, request) };
+    let prepared = prepare(app, &call, request, wait_ms).await?;
+    if run_async { enqueue(app, prepared).await } else { wait::run(app, prepared, wait_ms).await }
+}
+
+/// How long the caller waits, in milliseconds.
+fn patience(app: &App, call: &Call, request: &Request) -> u64 {
+    let lease = app.lease();
+    let asked = call.wait_ms.or(request.options.timeout);
+    asked.unwrap_or(lease.sync_default_ms).min(lease.sync_max_ms)
+}
+
+async fn prepare(app: &App, call: &Call<'_>, request: &Request, wait_ms: u64) -> Result<Prepared> {
+    let record = models::find_version(app, call.customer, &request.model_id).await?;
+    let inputs = read_inputs(&record, request)?;
+    let lease = app.lease();
+    let deadline_ms = request.options.deadline_ms.unwrap_or(lease.deadline_default_ms);
+    if !(1..=lease.deadline_max_ms).contains(&deadline_ms) {
+        let message = format!("expected 1 to {} milliseconds", lease.deadline_max_ms);
+        return Err(Error::invalid("options.deadline_ms", message));
+    }
+    let instance_type = request.options.instance_type.clone();
+    if instance_type.as_deref().is_some_and(|kind| !matches!(kind, "user" | "aws")) {
+        return Err(Error::invalid("options.instance_type", "expected `user` or `aws`"));
+    }
+    let placement = match request.placement.as_deref() {
+        None => record.placement(),
+        Some(name) => Placement::parse(name)
+            .ok_or_else(|| Error::invalid("placement", "expected `own`, `shared` or `platform`"))?,
+    };
+    let id = match call.idempotency_key {
+        // the same key always means the same job: the job itself is the memory
+        Some(key) => {
+            let digest = idempotency::fingerprint(&[call.customer, "POST /inference", key]);
+            format!("infer_{}", &digest[..32])
+        }
+        None => app.ports.clock.id("infer"),
+    };
+    let new = New {
+        id,
+        customer: call.customer.to_owned(),
+        project: request.project_id.clone(),
+        model: Pin {
+            id: record.id.clone(),
+            version: record.newest.number,
+            revision: record.revision,
+        },
+        input: inline(&inputs)?,
+        wants: Wants { placement, prefer_gpu: request.options.prefer_gpu, instance_type },
+        body_hash: call.idempotency_key.map(|_| call.body_hash.clone()),
+        attended_ms: wait_ms,
+        deadline_ms: deadline_ms.max(wait_ms),
+    };
+    Ok(Prepared { job: Job::new(new, app.now_us()), record, inputs })
+}
+
+fn read_inputs(record: &Record, request: &Request) -> Result<Vec<Named>> {
+    let specs = &record.newest.inputs;
+    let expected: Vec<_> = specs.iter().map(|spec| (spec.name.as_str(), spec.dtype)).collect();
+    let inputs = tensor::parse_named(&request.input, &expected)?;
+    for (spec, named) in specs.iter().zip(&inputs) {
+        if !spec.fits(&named.tensor.shape) {
+            let path = match specs.len() {
+                1 => "input.shape".to_owned(),
+                _ => format!("input.inputs.{}.shape", spec.name),
+            };
+            let message = format!(
+                "the model's input `{}` has shape {}, got {:?}",
+                spec.name,
+                spec.shape_text(),
+                named.tensor.shape
+            );
+            return Err(Error::invalid(path, message));
+        }
+    }
+    Ok(inputs)
+}
+
+/// The inputs in the item if they are small; else they stay with the caller for now.
+fn inline(inputs: &[Named]) -> Result<Input> {
+    if attempts::encoded_len(inputs) > MAX_IN_ITEM {
+        return Ok(Input::Caller);
+    }
+    Ok(Input::Inline(serde_json::to_string(inputs).map_err(Error::internal)?))
+}
+
+/// Accepts a job that nobody waits for: on disk, then in the queue.
+async fn enqueue(app: &App, prepared: Prepared) -> Result<Submitted> {
+    let Prepared { mut job, inputs, .. } = prepared;
+    attempts::store_input(app, &mut job, &inputs).await?;
+    match table::unless_failed(app.ports.records.write(jobs::first_write(&job)?).await)? {
+        Ok(_) => {
+            let body = serde_json::json!({ "job": job.id });
+            // on disk when it returns, and the job with it, which was written before
+            app.ports.queues.send(WORK_QUEUE, &body, std::time::Duration::ZERO).await?;
+            Ok(Submitted::Accepted(accepted(&job)))
+        }
+        Err(old) => {
+            let stored = table::decode(old.unwrap_or_default())?;
+            repeated(app, &stored, job.body_hash.as_deref()).await
+        }
+    }
+}
+
+/// The answer to a request whose `Idempotency-Key` was used before.
+async fn repeated(app: &App, stored: &Job, body_hash: Option<&str>) -> Result<Submitted> {
+    if stored.body_hash.as_deref() != body_hash {
+        return Err(Error::IdempotencyMismatch);
+    }
+    if stored.state.is_terminal() {
+        return Ok(Submitted::Ended(show(app, stored).await?));
+    }
+    if stored.is_attended(app.now_us()) {
+        return Err(idempotency::in_progress());
+    }
+    Ok(Submitted::Accepted(accepted(stored)))
+}
+
+fn accepted(job: &Job) -> Accepted {
+    Accepted {
+        job_id: job.id.clone(),
+        status: job.state.name().to_owned(),
+        message: format!("Inference job {}", job.state.name()),
+        poll_url: format!("/api/v1/inference/{}", job.id),
+    }
+}
+
+/// A job of the customer's, with its result if it has one. A job whose deadline passed without
+/// anybody noticing ends here.
+pub async fn get(app: &App, customer: &str, id: &str) -> Result<rest::Job> {
+    let mut job = find(app, customer, id).await?;
+    if !job.state.is_terminal() && app.now_us() >= job.deadline_us {
+        job = match jobs::apply(app, job, Event::Expire).await? {
+            Ok((job, token)) => {
+                app.ports.records.durable(token).await?;
+                job
+            }
+            Err((job, _)) => job,
+        };
+    }
+    show(app, &job).await
+}
+
+/// Cancels a job; the device that runs it is told.
+pub async fn cancel(app: &App, customer: &str, id: &str) -> Result<Cancelled> {
+    let job = find(app, customer, id).await?;
+    match jobs::apply(app, job, Event::Cancel).await? {
+        Ok((job, token)) => {
+            app.ports.records.durable(token).await?;
+            Ok(Cancelled { job_id: job.id, status: job.state.name().to_owned() })
+        }
+        Err((job, Refusal::Ended)) => Err(Error::CannotCancel(job.state)),
+        Err((_, refusal)) => Err(Error::internal(refusal)),
+    }
+}
+
+async fn find(app: &App, customer: &str, id: &str) -> Result<Job> {
+    let job = jobs::load(app, id).await?.filter(|job| job.customer == customer);
+    job.ok_or_else(|| Error::no_job(id))
+}

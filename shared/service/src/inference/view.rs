@@ -1,0 +1,97 @@
+//! A job as its owner sees it.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use domain::job::{Job, Output};
+use ports::Checksum;
+use protocol::{
+    rest::inference::{self as rest, Failure, Timings},
+    tensor::{self, Named, Tensor},
+};
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::{App, Error, Result, table, time};
+
+/// The job with its result, fetched from where it lies.
+pub async fn show(app: &App, job: &Job) -> Result<rest::Job> {
+    let outputs = match &job.outcome {
+        Some(outcome) => Some(outputs(app, job, &outcome.result, &outcome.fence).await?),
+        None => None,
+    };
+    let timings = job.timings_ms().map(|[queue, transfer, compute, total]| Timings {
+        queue: rounded(queue),
+        transfer: rounded(transfer),
+        compute: rounded(compute),
+        total: rounded(total),
+    });
+    let failure = job.failure.as_ref();
+    Ok(rest::Job {
+        job_id: job.id.clone(),
+        status: job.state.name().to_owned(),
+        model_id: job.model.id.clone(),
+        model_version: job.model.version,
+        warnings: outputs.as_deref().map(warnings).unwrap_or_default(),
+        result: outputs.map(result).transpose()?,
+        error: failure.map(|f| Failure { code: f.code.clone(), message: f.message.clone() }),
+        latency_ms: timings.map(|timings| timings.total),
+        device_id: job.winner().map(|attempt| attempt.device.clone()),
+        attempts: job.tried(),
+        timings_ms: timings,
+        project_id: job.project.clone(),
+        created_at: time::rfc3339(job.created_us / 1000),
+        completed_at: job.ended_us.map(|us| time::rfc3339(us / 1000)),
+    })
+}
+
+/// To the microsecond.
+fn rounded(ms: f64) -> f64 {
+    (ms * 1000.0).round() / 1000.0
+}
+
+async fn outputs(app: &App, job: &Job, output: &Output, fence: &str) -> Result<Vec<Named>> {
+    let parse = |text: &str| serde_json::from_str(text).map_err(Error::internal);
+    match output {
+        Output::Inline(text) => parse(text),
+        Output::Beside => {
+            let row = app.ports.records.get(&table::result(&job.id, fence)).await?;
+            let text =
+                row.as_ref().and_then(|row| row.get("outputs")).and_then(|text| text.as_str());
+            parse(text.ok_or_else(|| Error::internal("the result beside a job is missing"))?)
+        }
+        Output::Blob(file) => {
+            let bytes: Option<Bytes> = app.ports.blobs.get(&file.key, None).await?;
+            let bytes = bytes.ok_or_else(|| Error::internal("the file of a result is missing"))?;
+            if Checksum::of(&bytes).to_string() != file.checksum {
+                return Err(Error::internal("the file of a result does not have its checksum"));
+            }
+            tensor::from_safetensors(&bytes).map_err(Error::internal)
+        }
+    }
+}
+
+/// One output alone, or all by name.
+fn result(mut outputs: Vec<Named>) -> Result<Box<RawValue>> {
+    let json = if outputs.len() == 1 {
+        to_raw_value(&outputs.remove(0).tensor)
+    } else {
+        let by_name: BTreeMap<String, Tensor> =
+            outputs.into_iter().map(|named| (named.name, named.tensor)).collect();
+        to_raw_value(&BTreeMap::from([("outputs", by_name)]))
+    };
+    json.map_err(Error::internal)
+}
+
+fn warnings(outputs: &[Named]) -> Vec<String> {
+    let odd =
+        |named: &Named| named.tensor.first_non_finite().map(|index| (named.name.clone(), index));
+    outputs
+        .iter()
+        .filter_map(odd)
+        .map(|(name, index)| {
+            format!(
+                "output `{name}` holds values that are not finite (first at {index}); they are null in `data` and exact in `data_b64`"
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,41 @@
+//! Use cases: load, let the domain decide, commit, and tell who must know.
+//!
+//! Functions decode a request, call one of these, and encode the answer. Everything outside is
+//! reached through the ports in [`App`].
+
+pub mod access;
+mod app;
+pub mod attempts;
+mod cache;
+pub mod devices;
+mod engine;
+mod error;
+pub mod fleet;
+pub mod fold;
+pub mod health;
+pub mod idempotency;
+pub mod inference;
+pub mod jobs;
+pub mod models;
+pub mod parked;
+pub mod sessions;
+pub mod sweep;
+mod table;
+pub mod tasks;
+mod time;
+
+pub use app::{App, Settings};
+pub use engine::{Engine, Ran, Signature};
+pub use error::{Error, Result};
+
+/// The queue of jobs that wait for a device without a caller.
+pub const WORK_QUEUE: &str = "work";
+
+/// The queue of sessions to look at again, soon after their socket closed.
+pub const SESSIONS_QUEUE: &str = "sessions";
+
+/// The function that reads a model file and says what it is.
+pub const INSPECT_FUNCTION: &str = "models-inspect";
+
+/// The id under which the platform's own device appears.
+pub const OWN_DEVICE: &str = "dev_platform";

@@ -1,0 +1,17 @@
+//! `GET /health`
+
+use api::Route;
+use axum::{Json as Answer, extract::State};
+use protocol::rest::health::Health;
+use service::App;
+use utoipa_axum::routes;
+
+pub(crate) fn route() -> Route {
+    Route::new("health-basic", routes!(basic))
+}
+
+/// Basic health check
+#[utoipa::path(get, path = "/health", tag = "Health", responses((status = 200, body = Health)))]
+async fn basic(State(app): State<App>) -> Answer<Health> {
+    Answer(service::health::basic(&app))
+}

@@ -1,0 +1,11 @@
+//! Consumers of the queues; a message that fails comes again, and at last goes to the dead letters.
+
+mod sessions;
+mod work;
+
+use api::Route;
+
+/// The functions of this area.
+pub fn routes() -> Vec<Route> {
+    vec![work::route(), sessions::route()]
+}

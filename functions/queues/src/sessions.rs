@@ -1,0 +1,31 @@
+//! A device whose socket closed a moment ago: is it back, or is its work to be given to others?
+
+use std::time::Duration;
+
+use api::Route;
+use ports::Action;
+use serde_json::Value;
+use service::{App, Error, Result, SESSIONS_QUEUE, WORK_QUEUE, sweep};
+
+pub(crate) fn route() -> Route {
+    Route::queue("queue-sessions", SESSIONS_QUEUE, sessions)
+        .memory_mb(1024)
+        .timeout(Duration::from_secs(60))
+        .uses(&[
+            Action::ReceiveFrom(SESSIONS_QUEUE),
+            Action::SendTo(WORK_QUEUE),
+            Action::GetRecords,
+            Action::QueryRecords,
+            Action::WriteRecords,
+            Action::DeleteRecords,
+            Action::ReadBlobs,
+            Action::WriteBlobs,
+            Action::PostToSockets,
+        ])
+}
+
+async fn sessions(app: App, body: Value) -> Result<()> {
+    let device =
+        body["device"].as_str().ok_or_else(|| Error::internal(format!("no device in {body}")))?;
+    sweep::device(&app, device).await
+}

@@ -1,0 +1,9 @@
+//! What handlers take: who calls, the body, the path, each refused with our own errors.
+
+mod body;
+mod caller;
+mod parts;
+
+pub use body::{Body, Json};
+pub use caller::{Admin, Customer, CustomerOrDevice, scope};
+pub use parts::{Base, IdempotencyKey, Path, Query};

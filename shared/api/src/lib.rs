@@ -1,0 +1,25 @@
+//! The edge of every function: what a route declares, who calls it, how bodies are read, and how
+//! errors are said.
+
+mod error;
+mod extract;
+mod openapi;
+mod paging;
+mod request_id;
+mod route;
+mod router;
+
+pub use error::{Error, Result};
+pub use extract::{
+    Admin, Base, Body, Customer, CustomerOrDevice, IdempotencyKey, Json, Path, Query, scope,
+};
+pub use openapi::document;
+pub use paging::{Paging, encode_cursor};
+pub use route::{Auth, Entry, OnCall, OnFeed, OnMessage, OnQueue, OnTimer, Route, fault};
+pub use router::router;
+
+/// Where the API's paths begin.
+pub const BASE_PATH: &str = "/api/v1";
+
+/// The largest JSON body, in bytes.
+pub const MAX_JSON: usize = 4 * 1024 * 1024;

@@ -1,0 +1,205 @@
+//! One declaration per function: from it the router, the socket, the queues, the OpenAPI document,
+//! the tenant matrix and the deployment are derived.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::access::Scope;
+use futures::{FutureExt, future::BoxFuture};
+use ports::{Action, Change};
+use protocol::socket;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use service::{App, sessions::Connection};
+use utoipa::openapi::path::HttpMethod;
+use utoipa_axum::router::UtoipaMethodRouter;
+
+/// Who may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Everybody.
+    Open,
+    /// A customer whose key has this scope.
+    Customer(Scope),
+    /// Likewise, or a device for its own tasks.
+    CustomerOrDevice(Scope),
+    /// The operator.
+    Admin,
+    /// Only the platform itself: messages, queues, feed, timers, calls.
+    Platform,
+}
+
+/// A socket message's handler: decodes the frame itself.
+pub type OnMessage =
+    Arc<dyn Fn(App, Connection, String) -> BoxFuture<'static, service::Result<()>> + Send + Sync>;
+/// A queue's handler: one message's body.
+pub type OnQueue = Arc<dyn Fn(App, Value) -> BoxFuture<'static, service::Result<()>> + Send + Sync>;
+/// A feed consumer.
+pub type OnFeed =
+    Arc<dyn Fn(App, Vec<Change>) -> BoxFuture<'static, service::Result<()>> + Send + Sync>;
+/// A timer.
+pub type OnTimer = Arc<dyn Fn(App) -> BoxFuture<'static, service::Result<()>> + Send + Sync>;
+/// A function that others call: JSON in, JSON out.
+pub type OnCall =
+    Arc<dyn Fn(App, bytes::Bytes) -> BoxFuture<'static, service::Result<Vec<u8>>> + Send + Sync>;
+
+/// What starts a function, and what it does then.
+#[derive(Clone)]
+pub enum Entry {
+    /// An HTTP request.
+    Http(Box<UtoipaMethodRouter<App>>),
+    /// A device's message of this type.
+    Message(&'static str, OnMessage),
+    /// A queue's messages.
+    Queue(&'static str, OnQueue),
+    /// Batches of changes of the table, for the consumer of the function's name.
+    Feed(OnFeed),
+    /// A timer with this period.
+    Timer(Duration, OnTimer),
+    /// A call by another function.
+    Call(OnCall),
+}
+
+/// A function of the platform.
+#[derive(Clone)]
+pub struct Route {
+    /// Unique, such as `models-upload`.
+    pub name: &'static str,
+    /// What starts it.
+    pub entry: Entry,
+    /// Who may call.
+    pub auth: Auth,
+    /// What it may do; everything else its ports refuse.
+    pub uses: &'static [Action],
+    /// Its memory in MB.
+    pub memory_mb: u32,
+    /// How long one run may take.
+    pub timeout: Duration,
+}
+
+impl Route {
+    /// An HTTP route, from `routes!(handler)`.
+    pub fn new(name: &'static str, handler: UtoipaMethodRouter<App>) -> Self {
+        Self::with(name, Entry::Http(Box::new(handler)), Auth::Open)
+    }
+
+    /// The handler of a device's messages of one type.
+    pub fn message<M, F, R>(name: &'static str, kind: &'static str, handler: F) -> Self
+    where
+        M: DeserializeOwned + Send,
+        F: Fn(App, Connection, M) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = service::Result<()>> + Send + 'static,
+    {
+        let on = move |app, connection, frame: String| match serde_json::from_str::<M>(&frame) {
+            Ok(message) => handler(app, connection, message).boxed(),
+            Err(error) => {
+                let message = format!("not a `{kind}` message: {error}");
+                async move { Err(service::Error::invalid("message", message)) }.boxed()
+            }
+        };
+        Self::with(name, Entry::Message(kind, Arc::new(on)), Auth::Platform)
+    }
+
+    /// The handler of a queue's messages.
+    pub fn queue<F, R>(name: &'static str, queue: &'static str, handler: F) -> Self
+    where
+        F: Fn(App, Value) -> R + Send + Sync + 'static,
+        R: Future<Output = service::Result<()>> + Send + 'static,
+    {
+        let on = move |app, body| handler(app, body).boxed();
+        Self::with(name, Entry::Queue(queue, Arc::new(on)), Auth::Platform)
+    }
+
+    /// A consumer of the change feed.
+    pub fn feed<F, R>(name: &'static str, handler: F) -> Self
+    where
+        F: Fn(App, Vec<Change>) -> R + Send + Sync + 'static,
+        R: Future<Output = service::Result<()>> + Send + 'static,
+    {
+        let on = move |app, changes| handler(app, changes).boxed();
+        Self::with(name, Entry::Feed(Arc::new(on)), Auth::Platform)
+    }
+
+    /// A timer.
+    pub fn timer<F, R>(name: &'static str, period: Duration, handler: F) -> Self
+    where
+        F: Fn(App) -> R + Send + Sync + 'static,
+        R: Future<Output = service::Result<()>> + Send + 'static,
+    {
+        let on = move |app| handler(app).boxed();
+        Self::with(name, Entry::Timer(period, Arc::new(on)), Auth::Platform)
+    }
+
+    /// A function that others call by its name.
+    pub fn call<Q, A, F, R>(name: &'static str, handler: F) -> Self
+    where
+        Q: DeserializeOwned + Send,
+        A: Serialize,
+        F: Fn(App, Q) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = service::Result<A>> + Send + 'static,
+    {
+        let on = move |app, payload: bytes::Bytes| {
+            let handler = handler.clone();
+            async move {
+                let request = serde_json::from_slice(&payload).map_err(service::Error::internal)?;
+                let answer = handler(app, request).await?;
+                serde_json::to_vec(&answer).map_err(service::Error::internal)
+            }
+            .boxed()
+        };
+        Self::with(name, Entry::Call(Arc::new(on)), Auth::Platform)
+    }
+
+    fn with(name: &'static str, entry: Entry, auth: Auth) -> Self {
+        Self { name, entry, auth, uses: &[], memory_mb: 256, timeout: Duration::from_secs(10) }
+    }
+
+    /// Who may call.
+    #[must_use]
+    pub fn auth(self, auth: Auth) -> Self {
+        Self { auth, ..self }
+    }
+
+    /// What it may do.
+    #[must_use]
+    pub fn uses(self, uses: &'static [Action]) -> Self {
+        Self { uses, ..self }
+    }
+
+    /// Its memory in MB.
+    #[must_use]
+    pub fn memory_mb(self, memory_mb: u32) -> Self {
+        Self { memory_mb, ..self }
+    }
+
+    /// How long one run may take.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// The app as this function is given it.
+    pub fn app(&self, app: &App) -> App {
+        app.restricted(self.name, self.uses)
+    }
+
+    /// Method and path of an HTTP route, the path without [`BASE_PATH`](crate::BASE_PATH).
+    pub fn operation(&self) -> Option<(HttpMethod, String)> {
+        let Entry::Http(parts) = &self.entry else { return None };
+        let (path, item) = parts.1.paths.iter().next()?;
+        let methods = [
+            (HttpMethod::Get, &item.get),
+            (HttpMethod::Post, &item.post),
+            (HttpMethod::Put, &item.put),
+            (HttpMethod::Patch, &item.patch),
+            (HttpMethod::Delete, &item.delete),
+        ];
+        let found = methods.into_iter().find(|(_, operation)| operation.is_some());
+        found.map(|(method, _)| (method, path.clone()))
+    }
+}
+
+/// The answer to a message that was not understood or not allowed.
+pub fn fault(error: service::Error) -> socket::Fault {
+    let (code, message) = crate::Error::from(error).describe();
+    socket::Fault { code: code.to_owned(), message }
+}

@@ -1,0 +1,66 @@
+//! All HTTP routes in one server, for a platform on one machine.
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{Method, Uri},
+    middleware,
+    response::{IntoResponse, Response},
+};
+use service::App;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{Any, CorsLayer},
+};
+
+use crate::{BASE_PATH, Entry, Error, Route, request_id};
+
+/// Mounts the routes under [`BASE_PATH`], and at the root those that answer there too.
+pub fn router(app: &App, routes: &[Route]) -> Router {
+    let mut router = Router::new();
+    for route in routes {
+        let (Entry::Http(parts), Some((_, path))) = (&route.entry, route.operation()) else {
+            continue;
+        };
+        let handler = parts.2.clone().with_state(route.app(app));
+        if AT_ROOT.contains(&path.as_str()) {
+            router = router.route(&path, handler.clone());
+        }
+        router = router.route(&format!("{BASE_PATH}{path}"), handler);
+    }
+    router
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        // each body has its own limit, by what it is
+        .layer(DefaultBodyLimit::disable())
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(cors())
+        .layer(middleware::from_fn_with_state(app.clone(), request_id::assign))
+}
+
+/// What answers at the root too, for probes and people.
+const AT_ROOT: [&str; 4] = ["/health", "/health/detailed", "/openapi.json", "/docs"];
+
+fn cors() -> CorsLayer {
+    // keys travel in headers, never in cookies, so any page may call on behalf of who holds a key
+    CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any).expose_headers(Any)
+}
+
+async fn not_found(uri: Uri) -> Error {
+    let message = format!("nothing is served at {}; GET /docs shows every path", uri.path());
+    service::Error::NotFound(message).into()
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> Error {
+    let message = format!("{method} is not served at {}; GET /docs shows what is", uri.path());
+    service::Error::MethodNotAllowed(message).into()
+}
+
+fn panicked(cause: Box<dyn std::any::Any + Send>) -> Response {
+    let text = cause
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| cause.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without a message");
+    Error::from(service::Error::internal(format!("panicked: {text}"))).into_response()
+}

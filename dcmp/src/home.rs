@@ -32,7 +32,9 @@ impl Access {
         let path = data.join(Self::FILE);
         match std::fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
-                .with_context(|| format!("{} is damaged; remove it and run `dcmp up`", path.display()))
+                .with_context(|| {
+                    format!("{} is damaged; remove it and run `dcmp up`", path.display())
+                })
                 .map(Some),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),

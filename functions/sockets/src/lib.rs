@@ -1,6 +1,8 @@
-//! The devices' socket: one file per message. Connecting and disconnecting are the gateway's calls.
+//! The devices' socket: connecting, one file per message, disconnecting.
 
 mod bye;
+mod connect;
+mod disconnect;
 mod heartbeat;
 mod hello;
 mod task_declined;
@@ -12,6 +14,8 @@ use api::Route;
 /// The functions of this area.
 pub fn routes() -> Vec<Route> {
     vec![
+        connect::route(),
+        disconnect::route(),
         hello::route(),
         heartbeat::route(),
         task_done::route(),

@@ -15,7 +15,10 @@ pub use extract::{
 };
 pub use openapi::document;
 pub use paging::{Paging, encode_cursor};
-pub use route::{Auth, Entry, OnCall, OnFeed, OnMessage, OnQueue, OnTimer, Route, fault};
+pub use route::{
+    Auth, Connecting, Entry, OnCall, OnConnect, OnDisconnect, OnFeed, OnMessage, OnQueue, OnTimer,
+    Route, fault,
+};
 pub use router::router;
 
 /// Where the API's paths begin.

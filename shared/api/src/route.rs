@@ -31,6 +31,12 @@ pub enum Auth {
 /// A socket message's handler: decodes the frame itself.
 pub type OnMessage =
     Arc<dyn Fn(App, Connection, String) -> BoxFuture<'static, service::Result<()>> + Send + Sync>;
+/// Decides whether a device may connect.
+pub type OnConnect =
+    Arc<dyn Fn(App, Connecting) -> BoxFuture<'static, service::Result<()>> + Send + Sync>;
+/// Told the id of a connection that closed.
+pub type OnDisconnect =
+    Arc<dyn Fn(App, String) -> BoxFuture<'static, service::Result<()>> + Send + Sync>;
 /// A queue's handler: one message's body.
 pub type OnQueue = Arc<dyn Fn(App, Value) -> BoxFuture<'static, service::Result<()>> + Send + Sync>;
 /// A feed consumer.
@@ -42,11 +48,26 @@ pub type OnTimer = Arc<dyn Fn(App) -> BoxFuture<'static, service::Result<()>> + 
 pub type OnCall =
     Arc<dyn Fn(App, bytes::Bytes) -> BoxFuture<'static, service::Result<Vec<u8>>> + Send + Sync>;
 
+/// A device that wants to connect.
+#[derive(Clone)]
+pub struct Connecting {
+    /// The new connection's id.
+    pub connection: String,
+    /// The API key that the device showed.
+    pub secret: String,
+    /// Where it reached the platform, `scheme://host:port`.
+    pub base: String,
+}
+
 /// What starts a function, and what it does then.
 #[derive(Clone)]
 pub enum Entry {
     /// An HTTP request.
     Http(Box<UtoipaMethodRouter<App>>),
+    /// A device connects.
+    Connect(OnConnect),
+    /// A connection closed.
+    Disconnect(OnDisconnect),
     /// A device's message of this type.
     Message(&'static str, OnMessage),
     /// A queue's messages.
@@ -80,6 +101,26 @@ impl Route {
     /// An HTTP route, from `routes!(handler)`.
     pub fn new(name: &'static str, handler: UtoipaMethodRouter<App>) -> Self {
         Self::with(name, Entry::Http(Box::new(handler)), Auth::Open)
+    }
+
+    /// Decides whether a device may connect.
+    pub fn connect<F, R>(name: &'static str, handler: F) -> Self
+    where
+        F: Fn(App, Connecting) -> R + Send + Sync + 'static,
+        R: Future<Output = service::Result<()>> + Send + 'static,
+    {
+        let on = move |app, connecting| handler(app, connecting).boxed();
+        Self::with(name, Entry::Connect(Arc::new(on)), Auth::Customer(Scope::Devices))
+    }
+
+    /// Told when a connection closed.
+    pub fn disconnect<F, R>(name: &'static str, handler: F) -> Self
+    where
+        F: Fn(App, String) -> R + Send + Sync + 'static,
+        R: Future<Output = service::Result<()>> + Send + 'static,
+    {
+        let on = move |app, connection| handler(app, connection).boxed();
+        Self::with(name, Entry::Disconnect(Arc::new(on)), Auth::Platform)
     }
 
     /// The handler of a device's messages of one type.

@@ -4,7 +4,7 @@ use domain::{
     access::{ApiKey, Customer, Scope},
     name,
 };
-use ports::{Condition, Key, Order, Write};
+use ports::{Clock, Condition, Key, Order, Write};
 use protocol::rest::admin;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -28,8 +28,29 @@ pub struct Caller {
 /// # Errors
 /// `AuthInvalid` for an unknown, expired or revoked key, `Forbidden` for one without the scope.
 pub async fn authenticate(app: &App, secret: &str, scope: Scope) -> Result<Caller> {
+    let key = find(app, secret).await?;
+    if !key.scopes.contains(&scope) {
+        let message = format!(
+            "this API key lacks the scope `{}`; ask the operator for a key with it",
+            scope.name()
+        );
+        return Err(Error::Forbidden(message));
+    }
+    Ok(Caller { customer: key.customer, key: key.id })
+}
+
+/// Finds whose key it is, whatever it opens.
+///
+/// # Errors
+/// `AuthInvalid` for an unknown, expired or revoked key.
+pub async fn identify(app: &App, secret: &str) -> Result<Caller> {
+    let key = find(app, secret).await?;
+    Ok(Caller { customer: key.customer, key: key.id })
+}
+
+async fn find(app: &App, secret: &str) -> Result<ApiKey> {
     let now = app.now_ms();
-    let hash = table::sha256_hex(&[secret]);
+    let hash = hash(secret);
     let key = match app.caches().keys.get(&hash, now, cache::KEY_MS) {
         Some(key) => Some(key),
         None => {
@@ -41,18 +62,10 @@ pub async fn authenticate(app: &App, secret: &str, scope: Scope) -> Result<Calle
             key
         }
     };
-    let Some(key) = key.filter(|key| key.is_valid(now)) else {
+    key.filter(|key| key.is_valid(now)).ok_or_else(|| {
         let message = "the API key in X-API-Key is unknown, expired or revoked";
-        return Err(Error::AuthInvalid(message.to_owned()));
-    };
-    if !key.scopes.contains(&scope) {
-        let message = format!(
-            "this API key lacks the scope `{}`; ask the operator for a key with it",
-            scope.name()
-        );
-        return Err(Error::Forbidden(message));
-    }
-    Ok(Caller { customer: key.customer, key: key.id })
+        Error::AuthInvalid(message.to_owned())
+    })
 }
 
 /// Whether `secret` is the operator's.
@@ -64,6 +77,21 @@ pub fn is_admin(app: &App, secret: &str) -> bool {
 /// The hash under which a secret is stored.
 pub fn hash(secret: &str) -> String {
     table::sha256_hex(&[secret])
+}
+
+/// A new secret: the prefix and 32 random characters of 0-9, a-z and A-Z, about 190 bits.
+pub fn new_secret(clock: &dyn Clock, prefix: &str) -> String {
+    const ALPHABET: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let mut text = prefix.to_owned();
+    while text.len() < prefix.len() + 32 {
+        let mut bytes = [0; 48];
+        clock.random(&mut bytes);
+        // bytes over the largest multiple of 62 would favour the first characters
+        let fair = bytes.into_iter().filter(|byte| *byte < 248);
+        text.extend(fair.map(|byte| char::from(ALPHABET[usize::from(byte % 62)])));
+        text.truncate(prefix.len() + 32);
+    }
+    text
 }
 
 /// Makes a customer.
@@ -100,7 +128,7 @@ pub async fn list_customers(
 
 /// Makes a key for a customer; the answer is the only one that ever shows its secret.
 pub async fn create_key(app: &App, customer: &str, new: &admin::NewKey) -> Result<admin::Key> {
-    let secret = format!("{KEY_PREFIX}{}", app.secret());
+    let secret = new_secret(&*app.ports.clock, KEY_PREFIX);
     create_key_with(app, customer, new, &secret).await
 }
 

@@ -74,20 +74,4 @@ impl App {
     pub(crate) fn now_us(&self) -> u64 {
         self.ports.clock.now_us()
     }
-
-    /// A new secret part: 32 characters of 0-9, a-z and A-Z, about 190 bits.
-    pub(crate) fn secret(&self) -> String {
-        const ALPHABET: &[u8; 62] =
-            b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-        let mut text = String::with_capacity(32);
-        while text.len() < 32 {
-            let mut bytes = [0; 48];
-            self.ports.clock.random(&mut bytes);
-            // bytes over the largest multiple of 62 would favour the first characters
-            let fair = bytes.into_iter().filter(|byte| *byte < 248);
-            text.extend(fair.map(|byte| char::from(ALPHABET[usize::from(byte % 62)])));
-            text.truncate(32);
-        }
-        text
-    }
 }

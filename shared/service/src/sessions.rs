@@ -85,7 +85,7 @@ pub async fn hello(app: &App, connection: &Connection, hello: Hello) -> Result<(
         let (session, token) = match (&hello.resume, &resume) {
             (Some(token), Some(hash)) if resumes => (hash.clone(), token.clone()),
             _ => {
-                let token = format!("{id}.{}", app.secret());
+                let token = access::new_secret(&*app.ports.clock, &format!("{id}."));
                 (access::hash(&token), token)
             }
         };

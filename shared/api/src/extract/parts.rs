@@ -1,7 +1,7 @@
 //! The path, the query, and headers with a meaning.
 
 use axum::extract::{FromRequestParts, rejection::PathRejection};
-use http::{header, request::Parts};
+use http::{HeaderMap, header, request::Parts};
 use serde::de::DeserializeOwned;
 use service::App;
 
@@ -59,16 +59,23 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
 /// Where the caller reached the platform, `scheme://host:port`, for URLs in answers.
 pub struct Base(pub String);
 
+impl Base {
+    /// By the deployment's setting, else by what the caller dialled.
+    pub fn of(app: &App, headers: &HeaderMap) -> String {
+        if let Some(url) = &app.settings().public_url {
+            return url.clone();
+        }
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let host = text(header::HOST.as_str()).unwrap_or("localhost");
+        let scheme = text("x-forwarded-proto").filter(|s| *s == "https").unwrap_or("http");
+        format!("{scheme}://{host}")
+    }
+}
+
 impl FromRequestParts<App> for Base {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
-        if let Some(url) = &app.settings().public_url {
-            return Ok(Self(url.clone()));
-        }
-        let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let host = text(header::HOST.as_str()).unwrap_or("localhost");
-        let scheme = text("x-forwarded-proto").filter(|s| *s == "https").unwrap_or("http");
-        Ok(Self(format!("{scheme}://{host}")))
+        Ok(Self(Self::of(app, &parts.headers)))
     }
 }

@@ -1,0 +1,169 @@
+//! The devices' WebSocket: what API Gateway is on AWS. It owns the connections, lets a function
+//! decide who may connect, and gives every message to the function of its type.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use api::{Base, Connecting, Entry, Error, OnMessage, Route, fault};
+use axum::{
+    Router,
+    extract::{
+        Query, State, WebSocketUpgrade,
+        ws::{Message, WebSocket},
+    },
+    http::HeaderMap,
+    response::Response,
+    routing::any,
+};
+use embedded::LocalSockets;
+use futures::{SinkExt, StreamExt};
+use protocol::socket;
+use service::{App, sessions};
+use tokio_util::sync::CancellationToken;
+
+/// The largest message of a device, in bytes, as API Gateway has it.
+const MAX_MESSAGE: usize = 128 * 1024;
+
+/// A connection on which nothing happens for so long is closed, as API Gateway does.
+const IDLE: Duration = Duration::from_secs(600);
+
+#[derive(Clone)]
+struct Gateway(Arc<Inner>);
+
+struct Inner {
+    app: App,
+    connect: Function<api::OnConnect>,
+    disconnect: Function<api::OnDisconnect>,
+    messages: HashMap<&'static str, Function<OnMessage>>,
+    sockets: Arc<LocalSockets>,
+    stop: CancellationToken,
+}
+
+/// A handler and the app that it is given.
+type Function<T> = (App, T);
+
+/// Serves `/ws`.
+pub(super) fn router(
+    app: &App,
+    routes: &[Route],
+    sockets: Arc<LocalSockets>,
+    stop: CancellationToken,
+) -> Router {
+    let mut connect = None;
+    let mut disconnect = None;
+    let mut messages = HashMap::new();
+    for route in routes {
+        match &route.entry {
+            Entry::Connect(handler) => connect = Some((route.app(app), handler.clone())),
+            Entry::Disconnect(handler) => disconnect = Some((route.app(app), handler.clone())),
+            Entry::Message(kind, handler) => {
+                messages.insert(*kind, (route.app(app), handler.clone()));
+            }
+            _ => {}
+        }
+    }
+    let (Some(connect), Some(disconnect)) = (connect, disconnect) else {
+        unreachable!("the registry has a function for connecting and one for disconnecting")
+    };
+    let inner = Inner { app: app.clone(), connect, disconnect, messages, sockets, stop };
+    let gateway = Gateway(Arc::new(inner));
+    Router::new().route("/ws", any(upgrade)).with_state(gateway)
+}
+
+async fn upgrade(
+    State(Gateway(gateway)): State<Gateway>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+    socket: WebSocketUpgrade,
+) -> Result<Response, Error> {
+    let header = headers.get("x-api-key").and_then(|value| value.to_str().ok());
+    let secret = header.map(str::to_owned).or_else(|| query.get("token").cloned());
+    let secret = secret.ok_or_else(|| {
+        service::Error::AuthRequired("send your key in the header X-API-Key".to_owned())
+    })?;
+    let connection = gateway.app.ports.clock.id("conn");
+    let base = Base::of(&gateway.app, &headers);
+    let connecting = Connecting { connection: connection.clone(), secret, base };
+    let (app, connect) = &gateway.connect;
+    connect(app.clone(), connecting).await?;
+    let upgrade = socket.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
+    Ok(upgrade.on_upgrade(move |socket| serve(gateway, connection, socket)))
+}
+
+/// One connection, from its first message to its end.
+async fn serve(gateway: Arc<Inner>, id: String, socket: WebSocket) {
+    let mut outbox = gateway.sockets.open(&id);
+    let (mut sink, mut stream) = socket.split();
+    let writer = tokio::spawn(async move {
+        while let Some(message) = outbox.recv().await {
+            let mut next = Some(message);
+            // what is ready goes out together
+            while let Some(message) = next {
+                sink.feed(Message::text(message)).await?;
+                next = outbox.try_recv();
+            }
+            sink.flush().await?;
+        }
+        sink.close().await
+    });
+    let abort = writer.abort_handle();
+    let read = async {
+        loop {
+            match tokio::time::timeout(IDLE, stream.next()).await {
+                Ok(Some(Ok(Message::Text(frame)))) => {
+                    gateway.sockets.touch(&id);
+                    receive(&gateway, &id, frame.as_str()).await;
+                }
+                Ok(Some(Ok(Message::Binary(_)))) => {
+                    let error = service::Error::invalid("frame", "send text frames with JSON");
+                    answer(&gateway, &id, error).await;
+                }
+                Ok(Some(Ok(_))) => gateway.sockets.touch(&id),
+                Ok(Some(Err(_)) | None) | Err(_) => return,
+            }
+        }
+    };
+    tokio::select! {
+        () = read => {}
+        // the platform closed it, or nothing can be written any more
+        _ = writer => {}
+        () = gateway.stop.cancelled() => {}
+    }
+    abort.abort();
+    let (app, disconnect) = &gateway.disconnect;
+    if let Err(cause) = disconnect(app.clone(), id).await {
+        tracing::error!(%cause, "a closed connection could not be noted");
+    }
+}
+
+/// One message: to the function of its type.
+async fn receive(gateway: &Inner, id: &str, frame: &str) {
+    let Some(kind) = socket::kind(frame) else {
+        let message = "expected a JSON object with a text `type`";
+        return answer(gateway, id, service::Error::invalid("message", message)).await;
+    };
+    let Some((app, handler)) = gateway.messages.get(&*kind) else {
+        let mut known: Vec<_> = gateway.messages.keys().copied().collect();
+        known.sort_unstable();
+        let message = format!("`{kind}` is no message type; there are {}", known.join(", "));
+        return answer(gateway, id, service::Error::invalid("type", message)).await;
+    };
+    let connection = match sessions::connection(app, id).await {
+        Ok(Some(connection)) => connection,
+        Ok(None) => return,
+        Err(error) => return answer(gateway, id, error).await,
+    };
+    if let Err(error) = handler(app.clone(), connection, frame.to_owned()).await {
+        answer(gateway, id, error).await;
+    }
+}
+
+/// Tells the device what was wrong; what is wrong with us goes to the log.
+async fn answer(gateway: &Inner, id: &str, error: service::Error) {
+    if let service::Error::Internal(cause) = &error {
+        tracing::error!(%cause, connection.id = id, "a message could not be handled");
+    }
+    let fault = socket::encode(&fault(error));
+    if let Err(cause) = gateway.app.ports.sockets.send(id, fault).await {
+        tracing::debug!(%cause, connection.id = id, "a device was not told of its fault");
+    }
+}

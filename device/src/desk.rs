@@ -1,0 +1,361 @@
+//! What the agent has in hand, from `taskRun` to `taskAck`: each attempt once, as many as there is room
+//! for, and every result until the platform has it.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    hash::{BuildHasher, Hash, Hasher, RandomState},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::tasks::Task;
+
+#[cfg(test)]
+mod tests;
+
+/// Attempts that are over and remembered, so that a late copy of their `taskRun` is not run again.
+const REMEMBERED: usize = 4096;
+
+/// One worker takes cheap tasks of one model until they are this much work.
+const WORTHWHILE_NS: u64 = 100_000;
+
+/// The most tasks in one run.
+const MAX_BATCH: usize = 64;
+
+/// Which attempt: what every message about it echoes.
+#[derive(Clone, Debug)]
+pub(crate) struct Ids {
+    pub task_id: String,
+    pub attempt: u32,
+    pub fence: String,
+}
+
+// The attempt's number follows from its fence and is not in every message.
+impl PartialEq for Ids {
+    fn eq(&self, other: &Self) -> bool {
+        self.task_id == other.task_id && self.fence == other.fence
+    }
+}
+
+impl Eq for Ids {}
+
+impl Hash for Ids {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.task_id.hash(state);
+        self.fence.hash(state);
+    }
+}
+
+/// Whether an attempt is taken.
+pub(crate) enum Admission {
+    /// It is, and must be finished.
+    Taken(Arc<Ids>),
+    /// It came before; if its result is there, it is sent again.
+    Known,
+    /// There is no room.
+    Busy,
+    /// The agent is leaving.
+    Leaving,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    /// With outputs, so many milliseconds after receipt.
+    Done(f64),
+    Failed,
+}
+
+/// Numbers for the status.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    /// Admitted and not finished.
+    pub open: usize,
+    /// Finished and not acknowledged.
+    pub unacknowledged: usize,
+    pub done: u64,
+    pub failed: u64,
+    pub declined: u64,
+    pub draining: bool,
+    /// From receipt to result of the last task that gave outputs, in milliseconds.
+    pub last_latency_ms: Option<f64>,
+}
+
+pub(crate) struct Desk {
+    slots: usize,
+    inner: Mutex<Inner>,
+    /// There is waiting work, or there will never be any again.
+    work: Condvar,
+    /// There is something to send.
+    pub news: Notify,
+}
+
+#[derive(Default)]
+struct Inner {
+    phases: HashMap<Arc<Ids>, Phase>,
+    waiting: VecDeque<Task>,
+    outbox: Vec<Utf8Bytes>,
+    over: HashSet<u64>,
+    over_in_order: VecDeque<u64>,
+    hasher: RandomState,
+    counts: Counts,
+    idle_workers: usize,
+    results: u64,
+    closed: bool,
+}
+
+enum Phase {
+    Open { cancelled: bool },
+    Result { frame: Utf8Bytes, since: Instant, number: u64 },
+}
+
+impl Desk {
+    pub(crate) fn new(slots: u32) -> Self {
+        let (inner, work, news) = Default::default();
+        Self { slots: slots as usize, inner, work, news }
+    }
+
+    /// Takes an attempt when there is room: `slots` run and twice as many wait.
+    pub(crate) fn admit(&self, ids: &Ids) -> Admission {
+        let mut inner = self.lock();
+        if let Some(phase) = inner.phases.get(ids) {
+            if let Phase::Result { frame, .. } = phase {
+                let frame = frame.clone();
+                inner.outbox.push(frame);
+            }
+            return Admission::Known;
+        }
+        if inner.is_over(ids) {
+            return Admission::Known;
+        }
+        if inner.counts.draining {
+            return Admission::Leaving;
+        }
+        if inner.counts.open >= 3 * self.slots {
+            return Admission::Busy;
+        }
+        let ids = Arc::new(ids.clone());
+        inner.phases.insert(ids.clone(), Phase::Open { cancelled: false });
+        inner.counts.open += 1;
+        Admission::Taken(ids)
+    }
+
+    /// Sends a frame that is not kept: that an attempt was not taken.
+    pub(crate) fn decline(&self, frame: Utf8Bytes) {
+        let mut inner = self.lock();
+        inner.counts.declined += 1;
+        inner.outbox.push(frame);
+        drop(inner);
+        self.news.notify_one();
+    }
+
+    /// Puts tasks that could run into the queue.
+    pub(crate) fn enqueue(&self, tasks: impl IntoIterator<Item = Task>) {
+        let mut inner = self.lock();
+        for task in tasks {
+            if inner.drop_if_cancelled(&task.ids) {
+                self.news.notify_one();
+            } else {
+                inner.waiting.push_back(task);
+            }
+        }
+        if !inner.waiting.is_empty() && inner.idle_workers > 0 {
+            self.work.notify_one();
+        }
+    }
+
+    /// Whether nothing waits, so that a task may overtake the queue without overtaking anybody.
+    pub(crate) fn is_nothing_waiting(&self) -> bool {
+        self.lock().waiting.is_empty()
+    }
+
+    /// The next tasks for one worker, all of one model; waits for some. `None` when the agent has ended.
+    pub(crate) fn take(&self) -> Option<Vec<Task>> {
+        let mut inner = self.lock();
+        loop {
+            if inner.closed {
+                return None;
+            }
+            if let Some(first) = inner.waiting.pop_front() {
+                let batch = inner.complete(first);
+                if !inner.waiting.is_empty() && inner.idle_workers > 0 {
+                    self.work.notify_one();
+                }
+                return Some(batch);
+            }
+            inner.idle_workers += 1;
+            inner = self.work.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            inner.idle_workers -= 1;
+        }
+    }
+
+    /// Keeps the result of an attempt and sends it; `false` when nobody wants it any more.
+    pub(crate) fn finish(&self, ids: &Arc<Ids>, end: End, frame: String) -> bool {
+        let mut inner = self.lock();
+        if inner.drop_if_cancelled(ids) {
+            self.news.notify_one();
+            return false;
+        }
+        if !matches!(inner.phases.get(ids), Some(Phase::Open { .. })) {
+            return false;
+        }
+        match end {
+            End::Done(latency_ms) => {
+                inner.counts.done += 1;
+                inner.counts.last_latency_ms = Some(latency_ms);
+            }
+            End::Failed => inner.counts.failed += 1,
+        }
+        inner.counts.open -= 1;
+        inner.counts.unacknowledged += 1;
+        inner.results += 1;
+        let frame = Utf8Bytes::from(frame);
+        inner.outbox.push(frame.clone());
+        let phase = Phase::Result { frame, since: Instant::now(), number: inner.results };
+        inner.phases.insert(ids.clone(), phase);
+        drop(inner);
+        self.news.notify_one();
+        true
+    }
+
+    /// The platform has the result.
+    pub(crate) fn acknowledge(&self, ids: &Ids) {
+        let mut inner = self.lock();
+        if matches!(inner.phases.get(ids), Some(Phase::Result { .. })) {
+            inner.forget(ids);
+        }
+    }
+
+    /// Nobody wants the attempt any more: waiting work goes at once, the result of running work later.
+    pub(crate) fn cancel(&self, ids: &Ids) {
+        let mut inner = self.lock();
+        if let Some(place) = inner.waiting.iter().position(|task| *task.ids == *ids) {
+            inner.waiting.remove(place);
+            inner.forget(ids);
+            return;
+        }
+        match inner.phases.get_mut(ids) {
+            Some(Phase::Open { cancelled }) => *cancelled = true,
+            Some(Phase::Result { .. }) => inner.forget(ids),
+            // it overtook its `taskRun`
+            None => inner.remember(ids),
+        }
+    }
+
+    /// Takes nothing new from now on; `false` when that was so already.
+    pub(crate) fn drain(&self) -> bool {
+        !std::mem::replace(&mut self.lock().counts.draining, true)
+    }
+
+    /// Ends the workers after what they compute now.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.work.notify_all();
+    }
+
+    /// Moves what is to be sent to `frames`.
+    pub(crate) fn outbox(&self, frames: &mut Vec<Utf8Bytes>) {
+        frames.append(&mut self.lock().outbox);
+    }
+
+    /// On a new connection: sends every unacknowledged result again, in the order they came.
+    pub(crate) fn resend(&self) {
+        let mut inner = self.lock();
+        let mut results: Vec<(u64, Utf8Bytes)> = inner
+            .phases
+            .values()
+            .filter_map(|phase| match phase {
+                Phase::Result { frame, number, .. } => Some((*number, frame.clone())),
+                Phase::Open { .. } => None,
+            })
+            .collect();
+        results.sort_unstable_by_key(|(number, _)| *number);
+        inner.outbox = results.into_iter().map(|(_, frame)| frame).collect();
+    }
+
+    /// Forgets results that nobody acknowledged for so long.
+    pub(crate) fn expire(&self, age: Duration) {
+        let mut inner = self.lock();
+        let old: Vec<Arc<Ids>> = inner
+            .phases
+            .iter()
+            .filter(
+                |(_, phase)| matches!(phase, Phase::Result { since, .. } if since.elapsed() > age),
+            )
+            .map(|(ids, _)| ids.clone())
+            .collect();
+        old.iter().for_each(|ids| inner.forget(ids));
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.lock().counts
+    }
+
+    /// Slots without work.
+    pub(crate) fn slots_free(&self) -> u32 {
+        self.slots.saturating_sub(self.lock().counts.open) as u32
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // nothing that holds the lock can panic half-way through a change
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Adds waiting tasks of the same model: a fair share of them, and more while they are cheap.
+    fn complete(&mut self, first: Task) -> Vec<Task> {
+        let model = first.model.clone();
+        let same = |task: &Task| Arc::ptr_eq(&task.model, &model);
+        let total = 1 + self.waiting.iter().filter(|task| same(task)).count();
+        let share = total.div_ceil(self.idle_workers + 1);
+        let cheap = WORTHWHILE_NS.checked_div(model.cost_ns()).map_or(1, |count| count as usize);
+        let count = share.max(cheap).min(MAX_BATCH);
+        let mut batch = vec![first];
+        let mut index = 0;
+        while batch.len() < count && index < self.waiting.len() {
+            if same(&self.waiting[index]) {
+                batch.extend(self.waiting.remove(index));
+            } else {
+                index += 1;
+            }
+        }
+        batch
+    }
+
+    fn drop_if_cancelled(&mut self, ids: &Ids) -> bool {
+        let cancelled = matches!(self.phases.get(ids), Some(Phase::Open { cancelled: true }));
+        if cancelled {
+            self.forget(ids);
+        }
+        cancelled
+    }
+
+    fn forget(&mut self, ids: &Ids) {
+        match self.phases.remove(ids) {
+            Some(Phase::Open { .. }) => self.counts.open -= 1,
+            Some(Phase::Result { .. }) => self.counts.unacknowledged -= 1,
+            None => {}
+        }
+        self.remember(ids);
+    }
+
+    fn remember(&mut self, ids: &Ids) {
+        let hash = self.hasher.hash_one(ids);
+        if self.over.insert(hash) {
+            self.over_in_order.push_back(hash);
+        }
+        if self.over_in_order.len() > REMEMBERED
+            && let Some(oldest) = self.over_in_order.pop_front()
+        {
+            self.over.remove(&oldest);
+        }
+    }
+
+    fn is_over(&self, ids: &Ids) -> bool {
+        self.over.contains(&self.hasher.hash_one(ids))
+    }
+}

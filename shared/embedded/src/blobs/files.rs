@@ -1,0 +1,165 @@
+//! Objects as files. A file is written elsewhere and renamed to its place when it is whole and on
+//! disk. Its name is the hash of its key: so `a` and `a/b` can both be, keys that differ in case
+//! only are two even where file names are not, and no key reaches outside.
+
+use std::{
+    fs::{self, File},
+    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use ports::{Checksum, Error, Result};
+
+use crate::{
+    directory::{Directory, OpenError, sync_folder},
+    durability::Durability,
+};
+
+/// The folders of the object store.
+pub(crate) struct Files {
+    blobs: PathBuf,
+    /// What is being written.
+    incoming: PathBuf,
+    /// The parts of unfinished uploads.
+    pub(super) uploads: PathBuf,
+    durability: Durability,
+    /// The name of the next file in `incoming`, which nobody else writes to.
+    next: AtomicU64,
+}
+
+/// A file being written; removed again unless it is `kept`.
+pub(super) struct Incoming {
+    pub(super) path: PathBuf,
+    files: Arc<Files>,
+    kept: bool,
+}
+
+impl Files {
+    /// The folders in `directory`, without what a crash left half written.
+    pub(crate) fn open(directory: &Directory, durability: Durability) -> Result<Self, OpenError> {
+        let incoming = directory.folder("incoming")?;
+        let remains = incoming.read_dir().map_err(|cause| directory.io(cause))?;
+        for entry in remains.flatten() {
+            fs::remove_file(entry.path()).map_err(|cause| directory.io(cause))?;
+        }
+        Ok(Self {
+            blobs: directory.folder("blobs")?,
+            incoming,
+            uploads: directory.folder("uploads")?,
+            durability,
+            next: AtomicU64::new(0),
+        })
+    }
+
+    /// Where the object `key` is.
+    pub(super) fn path(&self, key: &str) -> PathBuf {
+        let name = Checksum::of(key.as_bytes()).hex();
+        let (folder, file) = name.split_at(2);
+        self.blobs.join(folder).join(file)
+    }
+
+    /// A new place to write to.
+    pub(super) fn incoming(self: &Arc<Self>) -> Incoming {
+        let name = self.next.fetch_add(1, Ordering::Relaxed).to_string();
+        Incoming { path: self.incoming.join(name), files: self.clone(), kept: false }
+    }
+
+    pub(super) fn put(self: &Arc<Self>, key: &str, bytes: &[u8]) -> Result<()> {
+        let incoming = self.incoming();
+        incoming.write(|file| file.write_all(bytes))?;
+        incoming.keep(&self.path(key))
+    }
+
+    pub(super) fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<Option<Bytes>> {
+        let Some(mut file) = found(File::open(self.path(key)))? else { return Ok(None) };
+        let size = file.metadata().map_err(Error::unavailable)?.len();
+        let range = range.unwrap_or(0..size);
+        let (start, end) = (range.start.min(size), range.end.min(size));
+        let mut bytes = Vec::with_capacity(end.saturating_sub(start) as usize);
+        file.seek(SeekFrom::Start(start)).map_err(Error::unavailable)?;
+        let mut part = file.take(end.saturating_sub(start));
+        part.read_to_end(&mut bytes).map_err(Error::unavailable)?;
+        Ok(Some(bytes.into()))
+    }
+
+    pub(super) fn size(&self, key: &str) -> Result<Option<u64>> {
+        Ok(found(fs::metadata(self.path(key)))?.map(|metadata| metadata.len()))
+    }
+
+    pub(super) fn delete(&self, key: &str) -> Result<()> {
+        let path = self.path(key);
+        if found(fs::remove_file(&path))?.is_some() {
+            self.sync_parent(&path)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a rename or removal last, if a crash of the machine is to be survived.
+    pub(super) fn sync_parent(&self, path: &Path) -> Result<()> {
+        match (self.durability, path.parent()) {
+            (Durability::Power, Some(folder)) => sync_folder(folder).map_err(Error::unavailable),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Incoming {
+    /// Writes the file by `fill`.
+    pub(super) fn write<T>(&self, fill: impl FnOnce(&mut File) -> io::Result<T>) -> Result<T> {
+        let write = || {
+            let mut file = File::create_new(&self.path)?;
+            fill(&mut file)
+        };
+        write().map_err(Error::unavailable)
+    }
+
+    /// Puts the file on disk and at its place.
+    pub(super) fn keep(mut self, place: &Path) -> Result<()> {
+        let keep = || {
+            if self.files.durability == Durability::Power {
+                File::open(&self.path)?.sync_all()?;
+            }
+            let folder = place.parent().unwrap_or(place);
+            if !folder.exists() {
+                fs::create_dir_all(folder)?;
+                sync_folder(folder.parent().unwrap_or(folder))?;
+            }
+            fs::rename(&self.path, place)
+        };
+        keep().map_err(Error::unavailable)?;
+        self.kept = true;
+        self.files.sync_parent(place)
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if !self.kept {
+            // It may not have been made at all.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// `None` when there is no such file.
+pub(super) fn found<T>(result: io::Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::unavailable(error)),
+    }
+}
+
+pub(super) fn checksum_differs() -> Error {
+    Error::Invalid(
+        "the bytes do not have the SHA-256 that was announced: they were changed or cut on the \
+         way, send them again"
+            .to_owned(),
+    )
+}

@@ -1,0 +1,71 @@
+//! One entry of the feed in bytes: when, which item, and its old and new image.
+
+use fjall::Slice;
+use ports::{Change, Item};
+
+use crate::keys;
+
+/// In the place of a length: there is no such image.
+const NONE: u32 = u32::MAX;
+
+/// A change as it is stored, borrowed from the bytes.
+pub(crate) struct Entry<'a> {
+    /// When it was made, in epoch milliseconds.
+    pub(crate) time_ms: u64,
+    /// The engine's key of the item.
+    pub(crate) key: &'a [u8],
+    /// The item's JSON before.
+    pub(crate) old: Option<&'a [u8]>,
+    /// The item's JSON after.
+    pub(crate) new: Option<&'a [u8]>,
+}
+
+impl<'a> Entry<'a> {
+    /// The entry in bytes.
+    pub(crate) fn encode(&self) -> Slice {
+        let parts = [Some(self.key), self.old, self.new];
+        let size = parts.iter().flatten().map(|part| part.len()).sum::<usize>();
+        let mut bytes = Vec::with_capacity(size + 20);
+        bytes.extend_from_slice(&self.time_ms.to_be_bytes());
+        for part in parts {
+            // Keys and items are checked to be far smaller than 4 GB.
+            let length = part.map_or(NONE, |part| part.len() as u32);
+            bytes.extend_from_slice(&length.to_be_bytes());
+            bytes.extend_from_slice(part.unwrap_or_default());
+        }
+        bytes.into()
+    }
+
+    /// Reads what `encode` wrote.
+    pub(crate) fn decode(bytes: &'a [u8]) -> Option<Self> {
+        let (time, mut rest) = bytes.split_first_chunk()?;
+        let mut part = || {
+            let (length, behind) = rest.split_first_chunk()?;
+            let length = u32::from_be_bytes(*length);
+            if length == NONE {
+                rest = behind;
+                return Some(None);
+            }
+            let (part, behind) = behind.split_at_checked(length as usize)?;
+            rest = behind;
+            Some(Some(part))
+        };
+        Some(Self { time_ms: u64::from_be_bytes(*time), key: part()??, old: part()?, new: part()? })
+    }
+
+    /// The change, with its images parsed.
+    pub(super) fn change(&self, sequence: u64) -> Option<Change> {
+        Some(Change {
+            sequence,
+            key: keys::decode(self.key)?,
+            old: parse(self.old)?,
+            new: parse(self.new)?,
+        })
+    }
+}
+
+/// The outer `None` is an image that cannot be read.
+#[expect(clippy::option_option, reason = "absent and damaged differ")]
+fn parse(image: Option<&[u8]>) -> Option<Option<Item>> {
+    image.map(|json| serde_json::from_slice(json).ok()).map_or(Some(None), |item| item.map(Some))
+}

@@ -1,0 +1,211 @@
+//! The table: [`Records`] on the engine.
+
+mod prepared;
+mod stored;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use fjall::{OwnedWriteBatch, Readable, Slice};
+use ports::{
+    Clock, Error, Item, Key, MAX_TRANSACTION, Order, Page, Query, Records, Result, Token, Write,
+};
+
+pub(crate) use self::stored::parse;
+use self::{
+    prepared::{Outcome, Prepared},
+    stored::damaged,
+};
+use crate::{engine::Engine, expiry, feed::Entry, keys};
+
+/// The most keys of one `batch_get`.
+const MAX_BATCH: usize = 100;
+
+/// The most items of one page, and about how many bytes of JSON it may have (DynamoDB's 1 MB).
+const MAX_PAGE: usize = 1000;
+const MAX_PAGE_BYTES: usize = 1 << 20;
+
+/// The records of the store.
+pub(crate) struct Table(pub(crate) Arc<Engine>);
+
+impl Table {
+    /// Judges and commits `writes` as one.
+    ///
+    /// The work is done on a guess of what the items are, before the critical section: within it
+    /// the guess is only verified, and the work done again in the rare case that it was wrong.
+    fn commit(&self, writes: &[Prepared]) -> Result<Token> {
+        let engine = &*self.0;
+        let mut outcomes = Vec::with_capacity(writes.len());
+        for write in writes {
+            let guess = if write.expects_none() { None } else { read(engine, &write.key)? };
+            outcomes.push(write.judge(guess)?);
+        }
+        let mut staged = Staged::new(engine, writes, &outcomes);
+        let mut section = engine.section()?;
+        let mut guessed = true;
+        for (write, outcome) in writes.iter().zip(&mut outcomes) {
+            let old = read(engine, &write.key)?;
+            if old != outcome.old {
+                *outcome = write.judge(old)?;
+                guessed = false;
+            }
+        }
+        if !guessed {
+            staged = Staged::new(engine, writes, &outcomes);
+        }
+        let token = Token(section.commit(staged)?);
+        drop(section);
+        for (write, outcome) in writes.iter().zip(outcomes) {
+            if outcome.old.is_some() || outcome.new.is_some() {
+                engine.watchers.notify(&write.key, token, outcome.new);
+            }
+        }
+        engine.feed.arrived.notify_waiters();
+        Ok(token)
+    }
+}
+
+/// A batch of changed records, entries of the index of expiry, and entries for the feed.
+pub(crate) struct Staged {
+    pub(crate) batch: OwnedWriteBatch,
+    /// For these the feed's keys are missing: they are numbers of the order, and known in it only.
+    pub(crate) changes: Vec<Slice>,
+}
+
+impl Staged {
+    fn new(engine: &Engine, writes: &[Prepared], outcomes: &[Outcome]) -> Self {
+        let batch = OwnedWriteBatch::with_capacity(engine.database.clone(), 3 * writes.len());
+        let mut staged = Self { batch, changes: Vec::with_capacity(writes.len()) };
+        let time_ms = engine.clock.now_ms();
+        for (write, outcome) in writes.iter().zip(outcomes) {
+            staged.add(engine, time_ms, &write.key, outcome);
+        }
+        staged
+    }
+
+    fn add(&mut self, engine: &Engine, time_ms: u64, key: &[u8], outcome: &Outcome) {
+        let Outcome { old, new, expires_at } = outcome;
+        match new {
+            Some(json) => self.batch.insert(&engine.records, key, json.clone()),
+            None if old.is_none() => return,
+            None => self.batch.remove(&engine.records, key),
+        }
+        if let Some(second) = expires_at {
+            self.batch.insert(&engine.expiry, expiry::index_key(*second, key), []);
+        }
+        let entry = Entry { time_ms, key, old: old.as_deref(), new: new.as_deref() };
+        self.changes.push(entry.encode());
+    }
+}
+
+/// Removes the item under the engine's `key` if it expired before the second `now`, and the `entry`
+/// of the index that said so.
+pub(crate) fn expire(engine: &Engine, key: &[u8], entry: &[u8], now: u64) -> Result<()> {
+    let mut section = engine.section()?;
+    let old = read(engine, key)?;
+    let due = match &old {
+        Some(json) => expiry::expires_at(&parse(json)?).is_some_and(|second| second < now),
+        None => false,
+    };
+    let mut staged = Staged::new(engine, &[], &[]);
+    staged.batch.remove(&engine.expiry, entry);
+    if due {
+        let outcome = Outcome { old, new: None, expires_at: None };
+        staged.add(engine, engine.clock.now_ms(), key, &outcome);
+    }
+    let token = Token(section.commit(staged)?);
+    drop(section);
+    if due {
+        engine.watchers.notify(key, token, None);
+        engine.feed.arrived.notify_waiters();
+    }
+    Ok(())
+}
+
+fn read(engine: &Engine, key: &[u8]) -> Result<Option<Slice>> {
+    engine.records.get(key).map_err(Error::unavailable)
+}
+
+#[async_trait]
+impl Records for Table {
+    async fn get(&self, key: &Key) -> Result<Option<Item>> {
+        let key = keys::encode(key)?;
+        // A snapshot, so that whoever sees one write of a transaction sees the others too.
+        let snapshot = self.0.database.snapshot();
+        let json = snapshot.get(&self.0.records, key).map_err(Error::unavailable)?;
+        json.map(|json| parse(&json)).transpose()
+    }
+
+    async fn batch_get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
+        if keys.len() > MAX_BATCH {
+            return Err(Error::Invalid(format!(
+                "{} keys in one batch, {MAX_BATCH} are allowed",
+                keys.len()
+            )));
+        }
+        let snapshot = self.0.database.snapshot();
+        let item = |key| {
+            let json = snapshot.get(&self.0.records, keys::encode(key)?);
+            json.map_err(Error::unavailable)?.map(|json| parse(&json)).transpose()
+        };
+        keys.iter().map(item).collect()
+    }
+
+    async fn write(&self, write: Write) -> Result<Token> {
+        self.commit(&[Prepared::new(write)?])
+    }
+
+    async fn transact(&self, writes: Vec<Write>) -> Result<Token> {
+        if writes.len() > MAX_TRANSACTION {
+            return Err(Error::Invalid(format!(
+                "{} writes in one transaction, {MAX_TRANSACTION} are allowed",
+                writes.len()
+            )));
+        }
+        let mut keys: Vec<_> = writes.iter().map(Write::key).collect();
+        keys.sort_unstable();
+        if let Some(twice) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Error::Invalid(format!(
+                "two writes to {} / {} in one transaction: make them one",
+                twice[0].partition, twice[0].sort
+            )));
+        }
+        let writes = writes.into_iter().map(Prepared::new).collect::<Result<Vec<_>>>()?;
+        self.commit(&writes)
+    }
+
+    async fn query(&self, query: Query) -> Result<Page> {
+        if !(1..=MAX_PAGE).contains(&query.limit) {
+            return Err(Error::Invalid(format!(
+                "the limit of a query is 1 to {MAX_PAGE}, not {}",
+                query.limit
+            )));
+        }
+        let range = keys::range(&query)?;
+        let mut page = Page::default();
+        if keys::is_empty(&range) {
+            return Ok(page);
+        }
+        let mut bytes = 0;
+        let mut pairs = self.0.database.snapshot().range(&self.0.records, range);
+        loop {
+            let pair = match query.order {
+                Order::Ascending => pairs.next(),
+                Order::Descending => pairs.next_back(),
+            };
+            let Some(pair) = pair else { return Ok(page) };
+            if page.items.len() == query.limit || bytes > MAX_PAGE_BYTES {
+                page.next = page.items.last().map(|(sort, _)| sort.clone());
+                return Ok(page);
+            }
+            let (key, json) = pair.into_inner().map_err(Error::unavailable)?;
+            bytes += json.len();
+            let sort = keys::sort_key(&key, &query.partition).ok_or_else(damaged)?;
+            page.items.push((sort.to_owned(), parse(&json)?));
+        }
+    }
+
+    async fn durable(&self, token: Token) -> Result<()> {
+        self.0.syncer.durable(token.0).await
+    }
+}

@@ -1,0 +1,106 @@
+//! Stored items: their JSON, read only as deep as needed. An update copies the attributes that it
+//! leaves alone as text, without taking them apart and putting them together again.
+
+use std::{borrow::Cow, fmt, io::Write};
+
+use fjall::Slice;
+use ports::{Error, Item, Result};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+/// The whole item.
+pub(crate) fn parse(json: &Slice) -> Result<Item> {
+    serde_json::from_slice(json).map_err(|_| damaged())
+}
+
+pub(super) fn damaged() -> Error {
+    Error::Unavailable("a record on disk is damaged".to_owned())
+}
+
+/// The attributes of an item, their values as text.
+#[derive(Default)]
+pub(super) struct Attributes<'a>(Vec<(Name<'a>, &'a RawValue)>);
+
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'a> Attributes<'a> {
+    pub(super) fn of(json: &'a [u8]) -> Result<Self> {
+        serde_json::from_slice(json).map_err(|_| damaged())
+    }
+
+    /// The attribute `name`, if it is a whole number.
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
+        serde_json::from_str(self.get(name)?).ok()
+    }
+
+    /// Whether the attribute `name` is a map with the entry `entry`.
+    pub(super) fn has_entry(&self, name: &str, entry: &str) -> bool {
+        let Some(map) = self.get(name) else { return false };
+        let Ok(Self(entries)) = serde_json::from_str(map) else { return false };
+        entries.iter().any(|(name, _)| name.0 == entry)
+    }
+
+    /// The item's JSON with some attributes set, some removed, and a count.
+    pub(super) fn updated(
+        &self,
+        set: &Item,
+        remove: &[String],
+        (count, value): (&str, u64),
+    ) -> Result<Vec<u8>> {
+        let size: usize = self.0.iter().map(|(_, value)| value.get().len()).sum();
+        let mut json = Vec::with_capacity(2 * size + 64);
+        // Writing to memory cannot fail, and every attribute has a text for a name.
+        let invalid = |error: serde_json::Error| Error::Invalid(error.to_string());
+        for (Name(name), value) in &self.0 {
+            let replaced = name == count || set.contains_key(name.as_ref());
+            if !replaced && !remove.iter().any(|removed| removed == name) {
+                json.push(b',');
+                serde_json::to_writer(&mut json, name).map_err(invalid)?;
+                json.push(b':');
+                json.extend_from_slice(value.get().as_bytes());
+            }
+        }
+        for (name, value) in set.iter().filter(|(name, _)| !remove.contains(name)) {
+            json.push(b',');
+            serde_json::to_writer(&mut json, name).map_err(invalid)?;
+            json.push(b':');
+            serde_json::to_writer(&mut json, value).map_err(invalid)?;
+        }
+        write!(json, ",\"{count}\":{value}}}").map_err(Error::unavailable)?;
+        json[0] = b'{';
+        Ok(json)
+    }
+
+    fn get(&self, name: &str) -> Option<&'a str> {
+        let (_, value) = self.0.iter().find(|(found, _)| found.0 == name)?;
+        Some(value.get())
+    }
+}
+
+impl<'de> Deserialize<'de> for Attributes<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Map;
+
+        impl<'de> Visitor<'de> for Map {
+            type Value = Attributes<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut attributes = Vec::with_capacity(24);
+                while let Some(entry) = map.next_entry()? {
+                    attributes.push(entry);
+                }
+                Ok(Attributes(attributes))
+            }
+        }
+
+        deserializer.deserialize_map(Map)
+    }
+}

@@ -1,0 +1,71 @@
+//! From bytes to an ONNX model's parts, or a sentence about what the bytes are instead.
+
+use prost::Message;
+use tract_onnx::pb::ModelProto;
+
+use crate::Refused;
+
+/// Decodes the file and checks what every ONNX file has.
+pub(crate) fn decode(bytes: &[u8]) -> Result<ModelProto, Refused> {
+    if bytes.is_empty() {
+        return Err(Refused::new("the file is empty; send an ONNX model"));
+    }
+    if let Some(kind) = other_format(bytes) {
+        return Err(Refused::new(format!("not an ONNX model: this looks like {kind}")));
+    }
+    let model = ModelProto::decode(bytes).map_err(|error| {
+        // ONNX files begin with field 1, `ir_version`
+        if bytes[0] == 0x08 {
+            Refused::new(format!(
+                "the ONNX file is truncated or damaged ({error}); send it again, and check that \
+                 `onnx.checker.check_model` accepts it"
+            ))
+        } else {
+            Refused::new("not an ONNX model: the bytes are not a protocol buffer")
+        }
+    })?;
+    if model.graph.is_none() {
+        return Err(Refused::new(
+            "not an ONNX model, or truncated: it has no `graph`; export the model again",
+        ));
+    }
+    // It is written after the graph, so a file that ends early lacks it.
+    if model.opset_import.is_empty() {
+        return Err(Refused::new(
+            "the ONNX file is truncated or incomplete: it has no `opset_import`; send it again",
+        ));
+    }
+    Ok(model)
+}
+
+/// Formats that people take for ONNX, by their first bytes.
+fn other_format(bytes: &[u8]) -> Option<&'static str> {
+    const STARTS: [(&[u8], &str); 11] = [
+        (
+            b"PK\x03\x04",
+            "a zip archive (a PyTorch `.pt`, perhaps); export it with torch.onnx.export",
+        ),
+        (b"\x80\x02", "a Python pickle; export the model with torch.onnx.export"),
+        (b"\x80\x03", "a Python pickle; export the model with torch.onnx.export"),
+        (b"\x80\x04", "a Python pickle; export the model with torch.onnx.export"),
+        (b"\x80\x05", "a Python pickle; export the model with torch.onnx.export"),
+        (b"\x89HDF", "HDF5 (Keras, perhaps); convert it with tf2onnx"),
+        (b"\x1f\x8b", "gzip; send it unpacked"),
+        (b"GGUF", "GGUF, which has no graph; send ONNX"),
+        (b"\x89PNG", "a PNG image"),
+        (b"\xff\xd8\xff", "a JPEG image"),
+        (b"<", "HTML or XML, perhaps an error page that was saved instead of the model"),
+    ];
+    if let Some((_, kind)) = STARTS.iter().find(|(start, _)| bytes.starts_with(start)) {
+        return Some(kind);
+    }
+    if bytes.get(4..8) == Some(b"TFL3") {
+        return Some("TensorFlow Lite; convert it with tf2onnx");
+    }
+    if bytes.get(8) == Some(&b'{') && bytes[4..8] == [0; 4] {
+        return Some("safetensors, which holds weights without a graph; send ONNX");
+    }
+    let start = bytes.trim_ascii_start();
+    (start.starts_with(b"{\"") || start.starts_with(b"{ \"") || start.starts_with(b"{\n"))
+        .then_some("JSON; send the binary `.onnx` file")
+}

@@ -1,0 +1,17 @@
+//! Reading and running ONNX models, with tract.
+//!
+//! [`inspect`] says what a model takes and gives, or why it is refused; [`Network`] runs it. Bytes come
+//! from strangers: whatever they are, the answer is a value or a sentence, never a panic.
+
+mod dtype;
+mod error;
+mod file;
+mod graph;
+mod network;
+mod plan;
+mod signature;
+mod stack;
+
+pub use error::{Error, Refused};
+pub use network::Network;
+pub use signature::{Signature, inspect};

@@ -1,0 +1,120 @@
+//! `crash`: kills the store under load, again and again, and looks for what it lost.
+
+pub(crate) mod child;
+mod load;
+mod verify;
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use embedded::Durability;
+
+use self::{
+    load::{Acknowledged, Random},
+    verify::Survived,
+};
+
+/// Kills the store under load and looks for what it lost.
+///
+/// A child process writes records, sends messages and puts blobs into one data directory, and says
+/// what was acknowledged as durable. It is killed (kill -9) at a random moment; then the directory
+/// is opened again: all that was acknowledged must be there, what survived must be a prefix of the
+/// order of writes, and the change feed must agree with the records.
+///
+/// A kill shows that a crash of the process loses nothing. It is not a loss of power: what the
+/// operating system has taken survives a kill, whether or not it is on the disk.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// How often the store is killed.
+    #[arg(long, default_value_t = 200)]
+    rounds: u64,
+    /// Where the moments and loads come from; the same seed makes the same choices.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// What acknowledgements wait for: `process` is what a kill can show, `power` waits for more.
+    #[arg(long, default_value_t = Durability::Process)]
+    durability: Durability,
+}
+
+/// The longest time that a round writes before it is killed.
+const LONGEST: Duration = Duration::from_millis(150);
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let seed = arguments.seed.unwrap_or_else(|| u64::from(std::process::id()));
+    let directory = tempfile::tempdir()?;
+    let (mut random, start) = (Random(seed), Instant::now());
+    let (mut acknowledged, mut survived) = (Acknowledged::default(), Survived::default());
+    println!("seed {seed}, durability {}, {} rounds", arguments.durability, arguments.rounds);
+    for round in 0..arguments.rounds {
+        let life = Duration::from_micros(random.below(LONGEST.as_micros() as u64));
+        let result = one_round(directory.path(), round, seed, arguments.durability, life);
+        let (acknowledged_now, survived_now) = match result {
+            Ok(counts) => counts,
+            Err(loss) => {
+                let kept = directory.keep();
+                let kept = kept.display();
+                return Err(loss.context(format!(
+                    "round {round} of seed {seed}, killed after {life:?}; the directory is {kept}"
+                )));
+            }
+        };
+        acknowledged.add(&acknowledged_now);
+        survived.add(&survived_now);
+    }
+    println!("              acknowledged    survived        lost");
+    for (what, acknowledged, survived) in [
+        ("records", acknowledged.records.len(), survived.records),
+        ("messages", acknowledged.messages.len(), survived.messages),
+        ("blobs", acknowledged.blobs.len(), survived.blobs),
+    ] {
+        println!("{what:<10} {acknowledged:>15} {survived:>11} {:>11}", 0);
+    }
+    println!("changes    {:>15} {:>11}", "", survived.changes);
+    println!("nothing was lost in {} kills, {:?}", arguments.rounds, start.elapsed());
+    Ok(())
+}
+
+/// Starts, kills and verifies once.
+fn one_round(
+    directory: &Path,
+    round: u64,
+    seed: u64,
+    durability: Durability,
+    life: Duration,
+) -> anyhow::Result<(Acknowledged, Survived)> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .arg("crash-child")
+        .arg(directory)
+        .args([round.to_string(), seed.to_string(), durability.to_string()])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let output = child.stdout.take().context("the child has no output")?;
+    let (first, started) = mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        let mut lines = Vec::new();
+        for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+            lines.push(line);
+            // Nobody listens after the first.
+            let _ = first.send(());
+        }
+        lines
+    });
+    let began = started.recv_timeout(Duration::from_secs(60));
+    std::thread::sleep(life);
+    child.kill()?;
+    child.wait()?;
+    if began.is_err() {
+        bail!("the child acknowledged nothing; its own messages are above");
+    }
+    let lines = reader.join().map_err(|_| anyhow::anyhow!("reading the child's output failed"))?;
+    let acknowledged = Acknowledged::parse(&lines);
+    let survived = verify::verify(directory, durability, round, seed, &acknowledged)?;
+    Ok((acknowledged, survived))
+}

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 /// The platform's data directory unless `--data` or `DCMP_DATA` says otherwise.
 pub(crate) fn default_data() -> PathBuf {
-    dirs::data_dir().unwrap_or_else(|| PathBuf::from(".")).join("dcmp")
+    use etcetera::{BaseStrategy, choose_base_strategy};
+    // without a home directory, where we are
+    choose_base_strategy().map_or_else(|_| PathBuf::from("."), |base| base.data_dir()).join("dcmp")
 }
 
 /// How a client on this machine reaches the platform; in the data directory, readable by its owner.

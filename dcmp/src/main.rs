@@ -1,15 +1,36 @@
 //! `dcmp`: the whole platform on this machine, its devices, and its client, in one command.
 
+mod client;
+mod commands;
+mod exit;
 mod home;
+mod output;
+mod progress;
+mod signals;
 mod up;
 
-use std::process::ExitCode;
+use std::{io::IsTerminal, process::ExitCode};
 
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use tokio::runtime::Builder;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    commands::{demo, device, devices, infer, job, key, model},
+    exit::Exit,
+};
 
 /// Distributed compute: upload a model, run it on contributed computers.
 #[derive(Parser)]
-#[command(name = "dcmp", version, propagate_version = true)]
+#[command(name = "dcmp", version, propagate_version = true, after_help = exit::HELP)]
+#[command(before_long_help = "See it all in half a minute:  dcmp demo
+
+Or step by step:
+  dcmp up                                 the platform on this machine
+  dcmp device                             in a second terminal: lends it this computer
+  dcmp model upload digits.onnx           in a third: a model
+  dcmp infer digits --input image.json    and an answer")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -17,16 +38,62 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::Args),
     Up(up::Args),
+    Device(device::Args),
+    Devices(devices::Args),
+    Model(model::Args),
+    Infer(infer::Args),
+    Job(job::Args),
+    Key(key::Args),
 }
 
 fn main() -> ExitCode {
-    let Command::Up(args) = Cli::parse().command;
-    match up::run(args) {
-        Ok(()) => ExitCode::SUCCESS,
+    let cli = Cli::parse();
+    log();
+    match run(cli.command) {
+        Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("dcmp: {error:#}");
-            ExitCode::FAILURE
+            let exit = exit::of(&error);
+            if exit != Exit::Done {
+                output::say(format_args!("dcmp: {error:#}"));
+            }
+            exit.into()
         }
     }
+}
+
+fn run(command: Command) -> Result<Exit> {
+    match command {
+        // it brings a runtime of its own
+        Command::Up(args) => up::run(args).map(|()| Exit::Done),
+        Command::Device(args) => block_on(Builder::new_multi_thread(), device::run(args)),
+        Command::Demo(args) => client(demo::run(args)),
+        Command::Devices(args) => client(devices::run(args)),
+        Command::Model(args) => client(model::run(args)),
+        Command::Infer(args) => client(infer::run(args)),
+        Command::Job(args) => client(job::run(args)),
+        Command::Key(args) => client(key::run(args)),
+    }
+}
+
+/// A client has one thing to do, for which one thread is enough.
+fn client(work: impl Future<Output = Result<Exit>>) -> Result<Exit> {
+    block_on(Builder::new_current_thread(), work)
+}
+
+fn block_on(mut builder: Builder, work: impl Future<Output = Result<Exit>>) -> Result<Exit> {
+    let runtime = builder.enable_all().build().context("cannot start the async runtime")?;
+    runtime.block_on(work)
+}
+
+/// Warnings and errors on standard error; `DCMP_LOG=debug` shows more, `DCMP_LOG=dcmp=trace` of one
+/// crate.
+fn log() {
+    let filter = EnvFilter::try_from_env("DCMP_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
 }

@@ -1,20 +1,26 @@
 //! What developers of dcmp run; `cargo xtask --help` lists it. One file per command.
 #![allow(clippy::print_stdout, reason = "printing is what these commands are for")]
 
+mod bench;
 mod crash;
+mod openapi;
 
 use clap::Parser;
 
 #[derive(Parser)]
 #[command(about = "What developers of dcmp run")]
 enum Command {
+    Bench(bench::Arguments),
     Crash(crash::Arguments),
+    Openapi(openapi::Arguments),
     #[command(hide = true)]
     CrashChild(crash::child::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::CrashChild(arguments) => crash::child::run(&arguments),
     }

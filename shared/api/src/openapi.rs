@@ -25,6 +25,7 @@ pub fn document(routes: &[Route], version: &str) -> OpenApi {
             let methods =
                 [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
             for operation in methods.into_iter().flatten() {
+                operation.operation_id = Some(route.name.to_owned());
                 complete(operation, route.auth);
             }
             match paths.paths.get_mut(path) {

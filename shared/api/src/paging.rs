@@ -13,7 +13,7 @@ use crate::{Error, Query};
 #[into_params(parameter_in = Query)]
 pub struct Paging {
     /// How many at most: 1 to 200.
-    #[param(default = 50, minimum = 1, maximum = 200)]
+    #[param(default = 50, minimum = 1, maximum = 200, required = false)]
     pub limit: usize,
     /// `next_cursor` of the page before.
     pub cursor: Option<String>,

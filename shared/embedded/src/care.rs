@@ -24,6 +24,10 @@ impl Stop {
         self.wake.notify_all();
     }
 
+    fn is_stopped(&self) -> bool {
+        *self.stopped.lock()
+    }
+
     /// Waits for the next round; `true` when there is none.
     fn pause(&self) -> bool {
         let stopped = self.stopped.lock();
@@ -34,8 +38,15 @@ impl Stop {
 /// The body of the caretaker's thread.
 pub(crate) fn run(engine: &Engine, stop: &Stop) {
     while !stop.pause() {
-        if let Err(error) = expiry::sweep(engine) {
-            tracing::warn!(%error, "expired records stay for now");
+        loop {
+            match expiry::sweep(engine) {
+                Ok(true) if !stop.is_stopped() => {}
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "expired records stay for now");
+                    break;
+                }
+            }
         }
         if let Err(error) = engine.tend_feed() {
             tracing::warn!(%error, "the change feed is not trimmed for now");

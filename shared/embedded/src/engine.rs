@@ -10,8 +10,8 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistM
 use ports::{Clock, Result};
 
 use crate::{
-    clock::SystemClock, durability::Durability, feed::Feed, lock::Mutex, syncer::Syncer,
-    table::Staged, watch::Watchers,
+    clock::SystemClock, durability::Durability, feed::Feed, journal::cut_torn_end, lock::Mutex,
+    syncer::Syncer, table::Staged, watch::Watchers,
 };
 
 /// Cache of blocks read from disk; the operating system caches the files behind it anyway.
@@ -58,13 +58,19 @@ impl Engine {
         durability: Durability,
         clock: Arc<SystemClock>,
     ) -> Result<Self, fjall::Error> {
-        let database = Database::builder(folder)
-            .cache_size(CACHE)
-            .max_journaling_size(JOURNALS)
-            .manual_journal_persist(true)
-            // One of them flushes while the other compacts: a single one would stall writers.
-            .worker_threads(2)
-            .open()?;
+        let database = match open(folder) {
+            Err(fjall::Error::JournalRecovery(cause)) => {
+                let bytes = cut_torn_end(folder)?;
+                tracing::error!(
+                    ?cause,
+                    cut.bytes = bytes,
+                    "the journal had a torn end, as after a loss of power; it is cut, with a copy \
+                     in the folder `store`"
+                );
+                open(folder)?
+            }
+            opened => opened?,
+        };
         let keyspace = |name| database.keyspace(name, options);
         let (records, expiry) = (keyspace("records")?, keyspace("expiry")?);
         let (messages, meta) = (keyspace("messages")?, keyspace("meta")?);
@@ -97,7 +103,7 @@ impl Engine {
     pub(crate) fn tend_feed(&self) -> Result<(), fjall::Error> {
         if self.feed.is_full(self.ordered.lock().last) {
             // Made outside of the critical section: it writes to disk.
-            let segment = self.feed.create_segment(&self.database)?;
+            let segment = self.feed.create_segment()?;
             let mut ordered = self.ordered.lock();
             ordered.segment = segment.clone();
             self.feed.push_segment(segment, ordered.last + 1);
@@ -154,6 +160,16 @@ impl Section<'_> {
         self.engine.syncer.committed(last);
         Ok(last)
     }
+}
+
+fn open(folder: &Path) -> Result<Database, fjall::Error> {
+    Database::builder(folder)
+        .cache_size(CACHE)
+        .max_journaling_size(JOURNALS)
+        .manual_journal_persist(true)
+        // One of them flushes while the other compacts: a single one would stall writers.
+        .worker_threads(2)
+        .open()
 }
 
 /// How every keyspace is made.

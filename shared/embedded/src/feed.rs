@@ -4,8 +4,13 @@
 
 mod consumers;
 mod entry;
+#[cfg(test)]
+mod tests;
 
-use std::{collections::VecDeque, ops::Bound};
+use std::{
+    collections::{HashMap, VecDeque},
+    ops::Bound,
+};
 
 use fjall::{Database, Guard, Keyspace, Readable};
 use ports::{Change, Error, Result};
@@ -41,7 +46,7 @@ pub(crate) struct Feed {
     /// The name of the next segment.
     next_name: Mutex<u64>,
     /// How far each consumer is done, with a name that was seen once.
-    consumers: Mutex<std::collections::HashMap<String, u64>>,
+    consumers: Mutex<HashMap<String, u64>>,
     /// Told after every commit.
     pub(crate) arrived: Notify,
 }
@@ -53,7 +58,7 @@ impl Feed {
         meta: &Keyspace,
     ) -> Result<(Self, Keyspace, u64), fjall::Error> {
         let mut last = 0;
-        let mut consumers = std::collections::HashMap::new();
+        let mut consumers = HashMap::new();
         for pair in meta.prefix(CHECKPOINT) {
             let (key, value) = pair.into_inner()?;
             let name = String::from_utf8_lossy(&key[CHECKPOINT.len()..]).into_owned();
@@ -88,7 +93,7 @@ impl Feed {
             arrived: Notify::new(),
         };
         if segments.is_empty() {
-            let entries = feed.create_segment(database)?;
+            let entries = feed.create_segment()?;
             segments.push_back(Segment { first: last + 1, entries });
         }
         let newest = segments[segments.len() - 1].entries.clone();
@@ -102,9 +107,9 @@ impl Feed {
     }
 
     /// Makes the keyspace of one more segment.
-    pub(crate) fn create_segment(&self, database: &Database) -> Result<Keyspace, fjall::Error> {
+    pub(crate) fn create_segment(&self) -> Result<Keyspace, fjall::Error> {
         let mut next = self.next_name.lock();
-        let keyspace = database.keyspace(&segment_name(*next), options)?;
+        let keyspace = self.database.keyspace(&segment_name(*next), options)?;
         *next += 1;
         Ok(keyspace)
     }

@@ -4,6 +4,8 @@
 //! which every writer would block a thread of the runtime. Here only the copy to the operating
 //! system is made under that lock; the `fdatasync` goes through a second handle of the same file.
 
+mod salvage;
+
 use std::{
     fs::File,
     io,
@@ -11,6 +13,8 @@ use std::{
 };
 
 use fjall::{Database, PersistMode};
+
+pub(crate) use salvage::cut_torn_end;
 
 /// The journal file that the engine is writing to.
 pub(crate) struct Journal {
@@ -22,16 +26,7 @@ pub(crate) struct Journal {
 impl Journal {
     /// Finds the newest journal `{number}.jnl` in the engine's folder.
     pub(crate) fn find(folder: &Path) -> io::Result<Self> {
-        let mut newest = None;
-        for entry in folder.read_dir()? {
-            let path = entry?.path();
-            let number = path
-                .file_name()
-                .and_then(|name| name.to_str()?.strip_suffix(".jnl")?.parse::<u64>().ok());
-            newest = newest.max(number);
-        }
-        let number = newest
-            .ok_or_else(|| io::Error::other("the engine keeps its journal in an unknown place"))?;
+        let number = newest(folder)?;
         let file = File::open(path(folder, number))?;
         Ok(Self { folder: folder.to_owned(), number, file })
     }
@@ -52,6 +47,18 @@ impl Journal {
         }
         Ok(self.file.sync_data()?)
     }
+}
+
+/// The number of the newest journal.
+fn newest(folder: &Path) -> io::Result<u64> {
+    let mut newest = None;
+    for entry in folder.read_dir()? {
+        let path = entry?.path();
+        let number =
+            path.file_name().and_then(|name| name.to_str()?.strip_suffix(".jnl")?.parse().ok());
+        newest = newest.max(number);
+    }
+    newest.ok_or_else(|| io::Error::other("the engine keeps its journal in an unknown place"))
 }
 
 fn path(folder: &Path, number: u64) -> PathBuf {

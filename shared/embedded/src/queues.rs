@@ -77,15 +77,21 @@ impl LocalQueues {
         let until = now.saturating_add(visibility.as_millis() as u64);
         let mut index = queue.index.lock();
         let mut batch = self.engine.database.batch();
-        let (mut messages, mut hidden, mut dead) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut messages, mut hidden) = (Vec::new(), Vec::new());
+        let (mut dead, mut damaged) = (Vec::new(), Vec::new());
         for (id, receives) in index.visible(now) {
             if messages.len() == max {
                 break;
             }
             let key = stored::key(name, &id);
             let bytes = self.engine.messages.get(&key).map_err(Error::unavailable)?;
-            let Some(stored) = bytes.as_deref().and_then(Stored::decode) else {
-                return Err(Error::Unavailable("a message on disk is damaged".to_owned()));
+            let stored = bytes.as_deref().and_then(Stored::decode);
+            let body = stored.as_ref().map(|stored| serde_json::from_slice(stored.body));
+            let (Some(stored), Some(Ok(body))) = (stored, body) else {
+                // It must not stop those behind it.
+                tracing::error!(message.id = %id, "a message on disk is damaged and left out");
+                damaged.push(id);
+                continue;
             };
             if receives >= MAX_RECEIVES && !name.ends_with(DEAD) {
                 let letter = Stored { visible_ms: now, receives: 0, body: stored.body };
@@ -101,7 +107,7 @@ impl LocalQueues {
                 id: id.to_string(),
                 receipt: format!("{id}.{}", receives + 1),
                 receives: receives + 1,
-                body: serde_json::from_slice(stored.body).map_err(Error::unavailable)?,
+                body,
             });
             hidden.push(id);
         }
@@ -111,7 +117,7 @@ impl LocalQueues {
         for (id, message) in hidden.into_iter().zip(&messages) {
             index.insert(&id, until, message.receives);
         }
-        for id in &dead {
+        for id in dead.iter().chain(&damaged) {
             index.remove(id);
         }
         let next = index.next();

@@ -98,27 +98,30 @@ impl Staged {
     }
 }
 
-/// Removes the item under the engine's `key` if it expired before the second `now`, and the `entry`
-/// of the index that said so.
-pub(crate) fn expire(engine: &Engine, key: &[u8], entry: &[u8], now: u64) -> Result<()> {
+/// Removes the items that `entries` of the index of expiry name, where they did expire before the
+/// second `now`, and the entries.
+pub(crate) fn expire(engine: &Engine, entries: &[Slice], now: u64) -> Result<()> {
     let mut section = engine.section()?;
-    let old = read(engine, key)?;
-    let due = match &old {
-        Some(json) => expiry::expires_at(&parse(json)?).is_some_and(|second| second < now),
-        None => false,
-    };
     let mut staged = Staged::new(engine, &[], &[]);
-    staged.batch.remove(&engine.expiry, entry);
-    if due {
-        let outcome = Outcome { old, new: None, expires_at: None };
-        staged.add(engine, engine.clock.now_ms(), key, &outcome);
+    let mut expired = Vec::new();
+    for entry in entries {
+        staged.batch.remove(&engine.expiry, entry.clone());
+        let Some((_, key)) = entry.split_first_chunk::<{ size_of::<u64>() }>() else { continue };
+        let Some(old) = read(engine, key)? else { continue };
+        // An item may have several entries, and be put off since.
+        let due = expiry::expires_at(&parse(&old)?).is_some_and(|second| second < now);
+        if due && !expired.contains(&key) {
+            let outcome = Outcome { old: Some(old), new: None, expires_at: None };
+            staged.add(engine, engine.clock.now_ms(), key, &outcome);
+            expired.push(key);
+        }
     }
     let token = Token(section.commit(staged)?);
     drop(section);
-    if due {
+    for key in expired {
         engine.watchers.notify(key, token, None);
-        engine.feed.arrived.notify_waiters();
     }
+    engine.feed.arrived.notify_waiters();
     Ok(())
 }
 

@@ -110,11 +110,7 @@ fn writer_keys(round: u64, writer: u64) -> std::ops::RangeInclusive<Key> {
 }
 
 /// The feed tells the history of exactly the records that are there.
-async fn changes(
-    ports: &Ports,
-    round: u64,
-    records: BTreeMap<Key, Item>,
-) -> anyhow::Result<usize> {
+async fn changes(ports: &Ports, round: u64, records: BTreeMap<Key, Item>) -> anyhow::Result<usize> {
     let (mut told, mut count, mut last) = (BTreeMap::<Key, Item>::new(), 0, 0);
     let prefix = format!("ROUND#{round}#");
     loop {
@@ -144,11 +140,7 @@ async fn changes(
 }
 
 /// Every acknowledged message comes, unless its deletion had begun.
-async fn messages(
-    ports: &Ports,
-    round: u64,
-    acknowledged: &Acknowledged,
-) -> anyhow::Result<usize> {
+async fn messages(ports: &Ports, round: u64, acknowledged: &Acknowledged) -> anyhow::Result<usize> {
     let queue = queue(round);
     let mut found = BTreeSet::new();
     // What was received too often while it was left visible is among the dead letters.
@@ -168,7 +160,10 @@ async fn messages(
     for (sender, number) in &acknowledged.messages {
         let there = found.contains(&(*sender, *number));
         let deleted = acknowledged.deleted.contains(&(*sender, *number));
-        ensure!(there || deleted, "message {number} of sender {sender} was acknowledged and is gone");
+        ensure!(
+            there || deleted,
+            "message {number} of sender {sender} was acknowledged and is gone"
+        );
     }
     Ok(found.len())
 }

@@ -54,7 +54,7 @@ impl Subject for Local {
         block_in_place(|| {
             let copy = tempfile::tempdir().unwrap();
             copy_files(self.directory.path(), copy.path());
-            self.store = None;
+            drop(self.store.take());
             self.directory = copy;
             self.store = Some(open(self.directory.path(), self.options));
         });
@@ -108,6 +108,10 @@ fn copy_files(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let copy = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy_files(&path, &copy) } else { drop(fs::copy(&path, &copy).unwrap()) }
+        if path.is_dir() {
+            copy_files(&path, &copy);
+        } else {
+            fs::copy(&path, &copy).unwrap();
+        }
     }
 }

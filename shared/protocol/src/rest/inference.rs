@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 /// A request for one inference.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Request {
     /// The model, `model_…`; its newest version, or `model_…@3` for that one.
     #[schema(example = "model_0193")]
@@ -27,7 +27,7 @@ pub struct Request {
 }
 
 /// How to run a job.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Options {
     /// Milliseconds until a waiting call answers 202 (default 20 000, at most 25 000).
     pub timeout: Option<u64>,
@@ -41,7 +41,7 @@ pub struct Options {
 }
 
 /// A job, finished or not.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Job {
     /// `infer_…`
     pub job_id: String,
@@ -56,7 +56,7 @@ pub struct Job {
     #[schema(value_type = Option<Object>)]
     pub result: Option<Box<RawValue>>,
     /// What to know about the result, such as values that are not finite.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// Why it did not complete.
     #[serde(skip_serializing_if = "Option::is_none")]

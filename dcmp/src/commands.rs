@@ -1,0 +1,9 @@
+//! The commands that talk to a platform, a file each.
+
+pub(crate) mod demo;
+pub(crate) mod device;
+pub(crate) mod devices;
+pub(crate) mod infer;
+pub(crate) mod job;
+pub(crate) mod key;
+pub(crate) mod model;

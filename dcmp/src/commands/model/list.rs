@@ -1,0 +1,66 @@
+//! `dcmp model list`
+
+use anyhow::Result;
+use protocol::{rest::models::Model, tensor::Spec};
+
+use crate::{
+    client::Connection,
+    output::{self, Align},
+};
+
+/// Lists your models, newest first
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  dcmp model list
+  dcmp model list --json | jq -r '.models[].id'")]
+pub(super) struct Args {
+    /// The API's JSON, all pages as one
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(super) async fn run(args: Args) -> Result<()> {
+    let client = args.connection.client()?;
+    let listing = client.list::<Model>(&["models"], "models", None).await?;
+    if args.json {
+        return output::print(&listing.json()?);
+    }
+    let models = listing.items()?;
+    if models.is_empty() {
+        output::say("There are no models yet; upload one with `dcmp model upload FILE`.");
+        return Ok(());
+    }
+    output::print(&table(&models))
+}
+
+fn table(models: &[Model]) -> String {
+    let header = [
+        ("id", Align::Left),
+        ("name", Align::Left),
+        ("version", Align::Right),
+        ("size", Align::Right),
+        ("input", Align::Left),
+        ("output", Align::Left),
+        ("placement", Align::Left),
+        ("uploaded", Align::Left),
+    ];
+    let row = |model: &Model| {
+        vec![
+            model.id.clone(),
+            model.name.clone(),
+            model.version.to_string(),
+            output::size(model.size),
+            shapes(&model.inputs),
+            shapes(&model.outputs),
+            model.placement.clone(),
+            model.uploaded_at.clone(),
+        ]
+    };
+    output::table(&header, &models.iter().map(row).collect::<Vec<_>>())
+}
+
+fn shapes(specs: &[Spec]) -> String {
+    specs.iter().map(Spec::shape_text).collect::<Vec<_>>().join(" ")
+}

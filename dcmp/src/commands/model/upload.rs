@@ -1,0 +1,168 @@
+//! `dcmp model upload`
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Result;
+use futures::StreamExt;
+use protocol::rest::models::Model;
+use reqwest::{Body, multipart::Part};
+use serde_json::Value;
+use tokio_util::io::ReaderStream;
+
+use super::show;
+use crate::{client::Connection, exit::usage, output, progress};
+
+/// Uploads a model; the platform checks it before it accepts it
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  dcmp model upload digits.onnx
+  dcmp model upload net.onnx --name cats --placement shared --labels classes.txt
+  dcmp model upload net.onnx --input-shape N,3,224,224 --json | jq -r .id")]
+pub(super) struct Args {
+    /// The model, an ONNX file with its weights in it
+    file: PathBuf,
+    /// What to call it [default: the file's name]
+    #[arg(long)]
+    name: Option<String>,
+    /// `onnx` [default: from the file's extension]
+    #[arg(long)]
+    format: Option<String>,
+    /// Where it may run: `own` devices (default), `shared` ones too, or only the `platform`
+    #[arg(long)]
+    placement: Option<String>,
+    /// What the input must be in the file, such as 1,10; N is any size
+    #[arg(long, value_name = "SHAPE")]
+    input_shape: Option<String>,
+    /// What the output must be in the file
+    #[arg(long, value_name = "SHAPE")]
+    output_shape: Option<String>,
+    /// Names of the classes: a JSON list, or one on each line
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// JSON Schema of the input
+    #[arg(long, value_name = "FILE")]
+    input_schema: Option<PathBuf>,
+    /// JSON Schema of the output
+    #[arg(long, value_name = "FILE")]
+    output_schema: Option<PathBuf>,
+    /// Adapter before the model, `passthrough`
+    #[arg(long, value_name = "ADAPTER")]
+    preprocessing: Option<String>,
+    /// Adapter behind the model, `passthrough`
+    #[arg(long, value_name = "ADAPTER")]
+    postprocessing: Option<String>,
+    /// The API's JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(super) async fn run(args: Args) -> Result<()> {
+    let fields = form(&args)?;
+    let client = args.connection.client()?;
+    let part = part(&args.file).await?;
+    let answer = client.upload(part, &fields).await?;
+    if args.json {
+        return output::print(&answer.text);
+    }
+    let model: Model = answer.read()?;
+    output::print(&show::text(&model))?;
+    output::say(format_args!("Run it with `dcmp infer {} --input INPUT.json`.", model.id));
+    Ok(())
+}
+
+/// The file as a stream that moves a bar.
+async fn part(path: &Path) -> Result<Part> {
+    let opened = async {
+        let file = tokio::fs::File::open(path).await?;
+        let metadata = file.metadata().await?;
+        Ok((file, metadata))
+    };
+    let (file, metadata) = opened.await.map_err(|error| unreadable(path, &error))?;
+    if !metadata.is_file() {
+        return Err(usage(format!("{} is not a file", path.display())));
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let bar = progress::transfer(format!("uploading {name}"), metadata.len());
+    let chunks = ReaderStream::with_capacity(file, 64 * 1024);
+    let stream = chunks.inspect(move |chunk| {
+        bar.inc(chunk.as_ref().map_or(0, |bytes| bytes.len() as u64));
+        if bar.length().is_some_and(|all| bar.position() >= all) {
+            bar.set_message("the platform checks it");
+        }
+    });
+    Ok(Part::stream_with_length(Body::wrap_stream(stream), metadata.len()).file_name(name))
+}
+
+/// The form's fields beside the file.
+fn form(args: &Args) -> Result<Vec<(&'static str, String)>> {
+    let given = [
+        ("name", args.name.clone()),
+        ("format", args.format.clone()),
+        ("placement", args.placement.clone()),
+        ("input_shape", args.input_shape.as_deref().map(shape)),
+        ("output_shape", args.output_shape.as_deref().map(shape)),
+        ("labels", args.labels.as_deref().map(labels).transpose()?),
+        ("input_schema", args.input_schema.as_deref().map(read).transpose()?),
+        ("output_schema", args.output_schema.as_deref().map(read).transpose()?),
+        ("preprocessing", args.preprocessing.clone()),
+        ("postprocessing", args.postprocessing.clone()),
+    ];
+    Ok(given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+}
+
+/// The API's `[null, 10]` for what shells do not need to quote: `N,10`.
+fn shape(text: &str) -> String {
+    if text.trim_start().starts_with('[') {
+        return text.to_owned();
+    }
+    let any = |dim: &str| matches!(dim, "N" | "n" | "?" | "*");
+    let dims: Vec<_> =
+        text.split(',').map(str::trim).map(|dim| if any(dim) { "null" } else { dim }).collect();
+    format!("[{}]", dims.join(", "))
+}
+
+fn labels(path: &Path) -> Result<String> {
+    let text = read(path)?;
+    Ok(labels_json(&text))
+}
+
+fn labels_json(text: &str) -> String {
+    if text.trim_start().starts_with('[') {
+        return text.to_owned();
+    }
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    Value::from_iter(lines).to_string()
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    usage(format!("cannot read {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_need_no_quotes() {
+        for (given, sent) in
+            [("1,10", "[1, 10]"), ("N, 64", "[null, 64]"), ("[1,10]", "[1,10]"), ("-1", "[-1]")]
+        {
+            assert_eq!(shape(given), sent);
+        }
+    }
+
+    #[test]
+    fn labels_are_lines_or_json() {
+        assert_eq!(labels_json("cat\r\n\n dog \n"), r#"["cat","dog"]"#);
+        assert_eq!(labels_json(" [\"cat\"]"), " [\"cat\"]");
+    }
+}

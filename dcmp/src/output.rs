@@ -63,7 +63,8 @@ pub(crate) fn table(header: &[(&str, Align)], rows: &[Vec<String>]) -> String {
 }
 
 fn render(header: &[(&str, Align)], rows: &[Vec<String>], framed: bool) -> String {
-    let mut table = frame(framed);
+    let mut table = Table::new();
+    table.load_style(if framed { presets::UTF8_FULL_CONDENSED } else { presets::NOTHING });
     table.set_header(header.iter().map(|(title, _)| *title));
     for row in rows {
         table.add_row(row.iter().map(|text| Cell::new(clean(text))));
@@ -72,25 +73,29 @@ fn render(header: &[(&str, Align)], rows: &[Vec<String>], framed: bool) -> Strin
         if *align == Align::Right {
             column.set_cell_alignment(CellAlignment::Right);
         }
+        if !framed {
+            column.set_padding(APART);
+        }
     }
+    // lines are never wrapped: identifiers are there to be copied
     table.trim_fmt()
 }
 
 /// One thing, a field per line.
 pub(crate) fn fields(rows: &[(&str, String)]) -> String {
-    let mut table = frame(false);
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
     for (name, value) in rows {
         table.add_row([Cell::new(name), Cell::new(clean(value))]);
     }
+    table.column_iter_mut().for_each(|column| {
+        column.set_padding(APART);
+    });
     table.trim_fmt()
 }
 
-fn frame(framed: bool) -> Table {
-    let mut table = Table::new();
-    // lines are never wrapped: identifiers are there to be copied
-    table.load_style(if framed { presets::UTF8_FULL_CONDENSED } else { presets::NOTHING });
-    table
-}
+/// Left and right of plain columns.
+const APART: (u16, u16) = (0, 2);
 
 /// Names come from other people; none of them gives orders to this terminal.
 fn clean(text: &str) -> String {
@@ -141,11 +146,11 @@ mod tests {
 
     #[test]
     fn a_table_is_plain_elsewhere() {
-        let expected = " name      size\n digits   15 kB\n é\u{fffd}[31m     1 B";
+        let expected = "name     size\ndigits  15 kB\né\u{fffd}[31m    1 B";
         assert_eq!(render(&HEADER, &rows(), false), expected);
         assert_eq!(
             fields(&[("id", "x".into()), ("placement", "own".into())]),
-            " id         x\n placement  own"
+            "id         x\nplacement  own"
         );
     }
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 /// Between two steps of a spinner.
 const TICK: Duration = Duration::from_millis(100);
@@ -13,7 +13,9 @@ pub(crate) fn transfer(message: impl Into<Cow<'static, str>>, bytes: u64) -> Pro
         "{msg} [{bar:30}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}",
     );
     let style = style.expect("the template is right").progress_chars("=> ");
-    ProgressBar::new(bytes).with_style(style).with_message(message)
+    // whoever moves it may be dropped by others
+    let bar = ProgressBar::new(bytes).with_finish(ProgressFinish::AndClear);
+    bar.with_style(style).with_message(message)
 }
 
 /// A bar for things to be counted.

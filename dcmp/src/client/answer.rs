@@ -86,11 +86,11 @@ impl<T: DeserializeOwned> Listing<T> {
 
     /// The items as what they should be.
     pub(crate) fn items(&self) -> Result<Vec<T>> {
-        let read = |raw: &Box<RawValue>| {
+        let read = |raw: &RawValue| {
             serde_json::from_str(raw.get())
                 .context("an item of the list is not what this version of dcmp expects")
         };
-        self.raw.iter().map(read).collect()
+        self.raw.iter().map(|raw| read(raw)).collect()
     }
 
     /// One document, as if the API had given all on one page.

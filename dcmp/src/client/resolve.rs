@@ -6,28 +6,42 @@ use protocol::rest::{devices::Device, models::Model};
 use super::Client;
 use crate::exit::{Exit, error, usage};
 
+/// An id and the name beside it.
+type Item = (String, Option<String>);
+
 impl Client {
-    /// The id of the model that `reference` means: an id or a name that only one model has, each
-    /// with a version behind `@` or without.
+    /// The id of the model that `reference` means: an id or a name that only one model has.
     ///
     /// # Errors
     /// When there is none, or several.
     pub(crate) async fn model_id(&self, reference: &str) -> Result<String> {
-        let (plain, version) = split_version(reference);
-        if is_id("model_", plain) {
+        if is_id("model_", reference) {
             return Ok(reference.to_owned());
         }
-        let models = self.list::<Model>(&["models"], "models", None).await?.items()?;
-        let named: Vec<_> =
-            models.iter().map(|model| (model.id.as_str(), Some(model.name.as_str()))).collect();
-        // a name may end like a version
-        match pick("model", reference, &named) {
-            Ok(id) => Ok(id),
-            Err(cause) => match version {
-                Some(version) => Ok(format!("{}@{version}", pick("model", plain, &named)?)),
-                None => Err(cause),
-            },
+        pick("model", reference, &self.model_names().await?)
+    }
+
+    /// As [`Self::model_id`], with the version behind `@` if there is one.
+    ///
+    /// # Errors
+    /// As [`Self::model_id`].
+    pub(crate) async fn model_version(&self, reference: &str) -> Result<(String, Option<String>)> {
+        let (plain, version) = split_version(reference);
+        let version = version.map(str::to_owned);
+        if is_id("model_", plain) {
+            return Ok((plain.to_owned(), version));
         }
+        let names = self.model_names().await?;
+        match pick("model", reference, &names) {
+            // a name may end like a version
+            Err(_) if version.is_some() => Ok((pick("model", plain, &names)?, version)),
+            found => Ok((found?, None)),
+        }
+    }
+
+    async fn model_names(&self) -> Result<Vec<Item>> {
+        let models = self.list::<Model>(&["models"], "models", None).await?.items()?;
+        Ok(models.into_iter().map(|model| (model.id, Some(model.name))).collect())
     }
 
     /// The id of the device that `reference` means: an id or a name that only one device has.
@@ -39,9 +53,8 @@ impl Client {
             return Ok(reference.to_owned());
         }
         let devices = self.list::<Device>(&["devices"], "devices", None).await?.items()?;
-        let named: Vec<_> =
-            devices.iter().map(|device| (device.id.as_str(), device.name.as_deref())).collect();
-        pick("device", reference, &named)
+        let names: Vec<_> = devices.into_iter().map(|device| (device.id, device.name)).collect();
+        pick("device", reference, &names)
     }
 }
 
@@ -62,13 +75,13 @@ fn split_version(reference: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The one of `items`, each an id and a name, that `reference` means.
-fn pick(kind: &str, reference: &str, items: &[(&str, Option<&str>)]) -> Result<String> {
-    if let Some((id, _)) = items.iter().find(|(id, _)| *id == reference) {
-        return Ok((*id).to_owned());
+/// The one of `items` that `reference` means.
+fn pick(kind: &str, reference: &str, items: &[Item]) -> Result<String> {
+    if items.iter().any(|(id, _)| id == reference) {
+        return Ok(reference.to_owned());
     }
-    let called: Vec<_> =
-        items.iter().filter(|(_, name)| *name == Some(reference)).map(|(id, _)| *id).collect();
+    let called = items.iter().filter(|(_, name)| name.as_deref() == Some(reference));
+    let called: Vec<_> = called.map(|(id, _)| id.as_str()).collect();
     match called[..] {
         [id] => Ok(id.to_owned()),
         [] => {
@@ -90,21 +103,20 @@ mod tests {
     use super::*;
     use crate::exit;
 
-    const ITEMS: [(&str, Option<&str>); 4] = [
-        ("model_1", Some("digits")),
-        ("model_2", Some("twin")),
-        ("model_3", Some("twin")),
-        ("model_4", None),
-    ];
-
     #[test]
     fn names_lead_to_ids_when_they_are_unique() {
-        assert_eq!(pick("model", "digits", &ITEMS).unwrap(), "model_1");
-        assert_eq!(pick("model", "model_4", &ITEMS).unwrap(), "model_4");
-        let ambiguous = pick("model", "twin", &ITEMS).unwrap_err();
+        let items: Vec<Item> =
+            [("model_1", Some("digits")), ("model_2", Some("twin")), ("model_3", Some("twin"))]
+                .into_iter()
+                .chain([("model_4", None)])
+                .map(|(id, name)| (id.to_owned(), name.map(str::to_owned)))
+                .collect();
+        assert_eq!(pick("model", "digits", &items).unwrap(), "model_1");
+        assert_eq!(pick("model", "model_4", &items).unwrap(), "model_4");
+        let ambiguous = pick("model", "twin", &items).unwrap_err();
         assert!(ambiguous.to_string().ends_with("one:\n  model_2\n  model_3"), "{ambiguous}");
         assert_eq!(exit::of(&ambiguous), Exit::Usage);
-        let unknown = pick("model", "cats", &ITEMS).unwrap_err();
+        let unknown = pick("model", "cats", &items).unwrap_err();
         assert!(unknown.to_string().contains("`dcmp model list`"), "{unknown}");
         assert_eq!(exit::of(&unknown), Exit::Refused);
     }

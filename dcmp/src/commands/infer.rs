@@ -65,12 +65,12 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Result<Exit> {
     let text = read(args.input.as_deref())?;
-    let given = input::parse(&text).map_err(|fault| usage(format!("the input: {fault}")))?;
+    let given = input::parse(&text).map_err(|fault| usage(format!("the input {fault}")))?;
     let client = args.connection.client()?;
-    let model = client.model_id(&args.model).await?;
+    let (model, version) = client.model_version(&args.model).await?;
     let request = Request {
         input: tensor(given, &client, &model).await?,
-        model_id: model,
+        model_id: version.map_or_else(|| model.clone(), |version| format!("{model}@{version}")),
         run_async: args.run_async,
         project_id: None,
         options: Options { timeout: args.timeout, ..Options::default() },
@@ -117,7 +117,7 @@ async fn tensor(given: input::Input, client: &Client, model: &str) -> Result<Box
         input::Input::Tensors(raw) => Ok(raw),
         input::Input::List(list) => {
             let model: Model = client.get(&["models", model]).await?.read()?;
-            list.tensor(&model.inputs).map_err(|fault| usage(format!("the input: {fault}")))
+            list.tensor(&model.inputs).map_err(|fault| usage(format!("the input {fault}")))
         }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    Upload(upload::Args),
+    Upload(Box<upload::Args>),
     List(list::Args),
     Show(show::Args),
     Download(download::Args),
@@ -35,7 +35,7 @@ enum Command {
 
 pub(crate) async fn run(args: Args) -> Result<Exit> {
     match args.command {
-        Command::Upload(args) => upload::run(args).await?,
+        Command::Upload(args) => upload::run(*args).await?,
         Command::List(args) => list::run(args).await?,
         Command::Show(args) => show::run(args).await?,
         Command::Download(args) => download::run(args).await?,

@@ -23,12 +23,16 @@ pub(super) struct List {
 
 /// Reads an input; the error is a sentence.
 pub(super) fn parse(text: &str) -> Result<Input, String> {
+    if text.trim().is_empty() {
+        return Err("is empty".to_owned());
+    }
     let raw: Box<RawValue> =
-        serde_json::from_str(text).map_err(|error| format!("not JSON ({error})"))?;
+        serde_json::from_str(text).map_err(|error| format!("is not JSON ({error})"))?;
     match raw.get().as_bytes().first() {
         Some(b'{') => Ok(Input::Tensors(raw)),
         Some(b'[') => Ok(Input::List(List::flatten(&raw)?)),
-        _ => Err("expected a tensor {\"data\": [1, 2], \"shape\": [1, 2]} or a list".to_owned()),
+        _ => Err("is no tensor; give a tensor {\"data\": [1, 2], \"shape\": [1, 2]} or a list"
+            .to_owned()),
     }
 }
 
@@ -43,7 +47,7 @@ impl List {
             }
             let depth = shape.len();
             if lists < level.len() {
-                return Err(format!("lists and numbers are mixed {depth} brackets deep"));
+                return Err(format!("has lists and numbers mixed at depth {depth}"));
             }
             let mut next = Vec::new();
             let mut len = None;
@@ -54,7 +58,7 @@ impl List {
                 if items.len() != first {
                     let n = items.len();
                     return Err(format!(
-                        "lists {depth} brackets deep have {first} and {n} elements"
+                        "has lists of different lengths at depth {depth}: {first} and {n}"
                     ));
                 }
                 next.extend(items);
@@ -62,7 +66,7 @@ impl List {
             level = next;
             shape.push(len.unwrap_or(0));
             if level.is_empty() {
-                return Err("the list is empty".to_owned());
+                return Err("has no numbers".to_owned());
             }
         }
         let numbers: Vec<&str> = level.into_iter().map(RawValue::get).collect();
@@ -74,7 +78,7 @@ impl List {
         let [spec] = inputs else {
             let names: Vec<_> = inputs.iter().map(|spec| spec.name.as_str()).collect();
             return Err(format!(
-                "the model has the inputs {}; give {{\"inputs\": {{name: tensor}}}}",
+                "is one tensor, but the model has the inputs {}; give {{\"inputs\": {{name: tensor}}}}",
                 names.join(", ")
             ));
         };
@@ -151,11 +155,12 @@ mod tests {
     #[test]
     fn odd_inputs_are_explained() {
         for (text, word) in [
-            ("", "not JSON"),
-            ("12", "expected a tensor"),
-            ("[]", "empty"),
-            ("[[1,2],[3]]", "lists 1 brackets deep have 2 and 1 elements"),
-            ("[[1],2]", "mixed 1 brackets deep"),
+            (" ", "is empty"),
+            ("[1,", "not JSON"),
+            ("12", "is no tensor"),
+            ("[]", "no numbers"),
+            ("[[1,2],[3]]", "lengths at depth 1: 2 and 1"),
+            ("[[1],2]", "mixed at depth 1"),
         ] {
             let fault = parse(text).unwrap_err();
             assert!(fault.contains(word), "{fault}");

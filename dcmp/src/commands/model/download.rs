@@ -22,10 +22,10 @@ use crate::{
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   dcmp model download digits                  saves digits.onnx here
-  dcmp model download digits@2 -o old.onnx    the second version
+  dcmp model download digits -o copies/       into a folder
   dcmp model download digits -o - | sha256sum")]
 pub(super) struct Args {
-    /// The model's id, or its name if no other has it; a version behind @
+    /// The model's id, or its name if no other has it
     model: String,
     /// Where to; `-` is standard output [default: the model's name, if no file has it]
     #[arg(short, long, value_name = "FILE")]

@@ -104,8 +104,8 @@ fn form(args: &Args) -> Result<Vec<(&'static str, String)>> {
         ("name", args.name.clone()),
         ("format", args.format.clone()),
         ("placement", args.placement.clone()),
-        ("input_shape", args.input_shape.as_deref().map(shape)),
-        ("output_shape", args.output_shape.as_deref().map(shape)),
+        ("input_shape", args.input_shape.as_deref().map(shape).transpose()?),
+        ("output_shape", args.output_shape.as_deref().map(shape).transpose()?),
         ("labels", args.labels.as_deref().map(labels).transpose()?),
         ("input_schema", args.input_schema.as_deref().map(read).transpose()?),
         ("output_schema", args.output_schema.as_deref().map(read).transpose()?),
@@ -116,14 +116,15 @@ fn form(args: &Args) -> Result<Vec<(&'static str, String)>> {
 }
 
 /// The API's `[null, 10]` for what shells do not need to quote: `N,10`.
-fn shape(text: &str) -> String {
-    if text.trim_start().starts_with('[') {
-        return text.to_owned();
-    }
-    let any = |dim: &str| matches!(dim, "N" | "n" | "?" | "*");
-    let dims: Vec<_> =
-        text.split(',').map(str::trim).map(|dim| if any(dim) { "null" } else { dim }).collect();
-    format!("[{}]", dims.join(", "))
+fn shape(text: &str) -> Result<String> {
+    let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
+    let dim = |dim: &str| match dim.trim() {
+        "N" | "n" | "?" | "-1" | "null" => Ok("null".to_owned()),
+        size => size.parse::<usize>().map(|size| size.to_string()),
+    };
+    let dims: std::result::Result<Vec<_>, _> = inner.split(',').map(dim).collect();
+    let wrong = |_| usage(format!("`{text}` is no shape; give sizes such as 1,10 or N,10"));
+    Ok(format!("[{}]", dims.map_err(wrong)?.join(",")))
 }
 
 fn labels(path: &Path) -> Result<String> {
@@ -149,14 +150,22 @@ fn unreadable(path: &Path, error: &std::io::Error) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]
     fn shapes_need_no_quotes() {
-        for (given, sent) in
-            [("1,10", "[1, 10]"), ("N, 64", "[null, 64]"), ("[1,10]", "[1,10]"), ("-1", "[-1]")]
-        {
-            assert_eq!(shape(given), sent);
+        for (given, sent) in [
+            ("1,10", "[1,10]"),
+            ("N, 64", "[null,64]"),
+            ("[-1, 10]", "[null,10]"),
+            ("[null,10]", "[null,10]"),
+            ("7", "[7]"),
+        ] {
+            assert_eq!(shape(given).unwrap(), sent);
+        }
+        for wrong in ["", "1x10", "1,,2", "-2", "cat"] {
+            assert!(shape(wrong).unwrap_err().to_string().contains("such as 1,10"), "{wrong}");
         }
     }
 

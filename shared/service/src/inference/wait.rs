@@ -70,6 +70,7 @@ impl Waiting<'_> {
             if self.job.working().next().is_none() {
                 let fresh = !self.recorded;
                 match self.ask().await? {
+                    Asked::Ended => continue,
                     Asked::Sent => pause_ms = self.patience_ms().min(LOOK_MS),
                     Asked::Changed if fresh => {
                         return repeated(self.app, &self.job, self.body_hash.as_deref()).await;
@@ -158,7 +159,7 @@ impl Waiting<'_> {
                     return Ok(Asked::Changed);
                 }
                 self.recorded = true;
-                Ok(Asked::Sent)
+                Ok(Asked::Ended)
             }
             futures::future::Either::Right(_) => Ok(Asked::Busy),
         }
@@ -280,6 +281,7 @@ impl Waiting<'_> {
 
 /// What came of asking.
 enum Asked {
+    Ended,
     Sent,
     Changed,
     Busy,

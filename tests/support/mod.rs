@@ -2,7 +2,7 @@
 //! it is dropped.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
 use std::{
     io::{BufRead, BufReader, Read},

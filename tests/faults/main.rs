@@ -1,0 +1,10 @@
+//! What happens when processes die, stop and come back; with real processes and real signals.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod crash;
+mod loss;
+mod waiting;

@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use protocol::rest::{
     devices::Device,
-    inference::{Job, Options, Request},
+    inference::{Options, Request},
     models::Model,
 };
-use reqwest::{Url, multipart::Part};
+use reqwest::{StatusCode, Url, multipart::Part};
 
 use self::{
     digits::Image,
@@ -73,8 +73,9 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         }
         other => other,
     };
-    let outcome = outcome.map_err(|error| stage.explain(error));
-    if args.keep {
+    if outcome.is_err() {
+        stage.last_words();
+    } else if args.keep {
         output::say("Ending the device and the platform…");
     }
     stage.clear().await;
@@ -89,32 +90,34 @@ async fn play(stage: &mut Stage, args: &Args) -> Result<Exit> {
     output::say(format_args!("   it serves {}", access.url));
     output::say("2  starting a device, a process of its own, and waiting until it is idle");
     stage.device(&access)?;
-    let device = tokio::select! {
-        device = arrived(&client) => device?,
+    let report = tokio::select! {
+        report = infer(&client, args) => report?,
         gone = stage.anyone_gone() => return Err(gone),
     };
-    output::say(format_args!(
-        "   {} is {}",
-        output::or_dash(device.name.as_deref()),
-        device.status
-    ));
+    if args.keep {
+        invite(stage, &access.url, &access.api_key);
+    }
+    Ok(if report.is_good(GOOD_ENOUGH) { Exit::Done } else { Exit::JobFailed })
+}
+
+/// What a customer does.
+async fn infer(client: &Client, args: &Args) -> Result<Report> {
+    let device = arrived(client).await?;
+    let name = output::or_dash(device.name.as_deref());
+    output::say(format_args!("   {name} is {}", device.status));
     output::say("3  uploading a model of handwritten digits");
     let file = Part::bytes(digits::MODEL).file_name("digits.onnx");
     let model: Model = client.upload(file, &[("name", "digits".to_owned())]).await?.read()?;
     output::say(format_args!("   {}, {}", model.id, output::size(model.size)));
     let images = digits::images()?;
-    output::say(format_args!(
-        "4  classifying {} images that it never saw, one by one",
-        images.len()
-    ));
-    let answers = classify(&client, &model.id, images).await?;
-    let report = Report::new(answers, &client.list(&["devices"], "devices", None).await?.items()?);
+    let count = images.len();
+    output::say(format_args!("4  classifying {count} images that it never saw, one by one"));
+    let answers = classify(client, &model.id, images).await?;
+    let devices = client.list(&["devices"], "devices", None).await?.items()?;
+    let report = Report::new(answers, &devices);
     output::print(&if args.json { report.json(&model)? } else { report.table() })?;
     output::say(report.summary());
-    if args.keep {
-        invite(stage, &access.url, &access.api_key);
-    }
-    Ok(if report.is_good(GOOD_ENOUGH) { Exit::Done } else { Exit::JobFailed })
+    Ok(report)
 }
 
 /// The device, as soon as it is ready for work.
@@ -146,8 +149,11 @@ async fn classify(client: &Client, model: &str, images: Vec<Image>) -> Result<Ve
             options: Options::default(),
             placement: None,
         };
-        let job: Job = client.post(&["inference"], &request, None).await?.read()?;
-        answers.push(Answered { digit: image.digit, job });
+        let answer = client.post(&["inference"], &request, None).await?;
+        if answer.status == StatusCode::ACCEPTED {
+            bail!("image {} was not answered in time", answers.len() + 1);
+        }
+        answers.push(Answered { digit: image.digit, job: answer.read()? });
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -158,15 +164,17 @@ async fn classify(client: &Client, model: &str, images: Vec<Image>) -> Result<Ve
 fn invite(stage: &Stage, url: &str, key: &str) {
     let data = stage.platform_data();
     let data = data.display();
+    // as it was called, for it need not be in the PATH
+    let dcmp = std::env::args().next().unwrap_or_else(|| "dcmp".to_owned());
     output::say(format_args!(
         "
 It all keeps running. Try, in another terminal:
   export DCMP_URL={url} DCMP_API_KEY={key}
-  dcmp devices
-  dcmp model show digits
-  dcmp infer digits --input '{pixels}'
+  {dcmp} devices
+  {dcmp} model show digits
+  {dcmp} infer digits --input '{pixels}'
   curl -H \"X-API-Key: $DCMP_API_KEY\" $DCMP_URL/api/v1/models
-  dcmp key list --data {data}
+  {dcmp} key list --data {data}
 The API's documentation is at {url}/docs
 Ctrl-C ends it all and leaves nothing behind.",
         pixels = digits::example(),

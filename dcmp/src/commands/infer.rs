@@ -32,7 +32,7 @@ shape is found from its nesting and the model's input.
 
 Examples:
   dcmp infer digits --input image.json
-  dcmp infer digits --input '[0, 0, 5, 13]'
+  dcmp infer iris --input '[5.1, 3.5, 1.4, 0.2]'
   jq .pixels image.json | dcmp infer digits --input - --json | jq .result.data
   dcmp infer digits --input image.json --async      then `dcmp job show ID`
 

@@ -16,5 +16,5 @@ pub(crate) fn route() -> Route {
 }
 
 async fn fold(app: App, changes: Vec<Change>) -> Result<()> {
-    folds::batch(&app, &changes).await
+    folds::batch(&app, changes).await
 }

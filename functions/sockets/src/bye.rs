@@ -1,5 +1,7 @@
 //! A device leaves; what it had goes to others at once.
 
+use std::sync::Arc;
+
 use api::Route;
 use ports::Action;
 use protocol::socket::Bye;
@@ -21,6 +23,6 @@ pub(crate) fn route() -> Route {
     ])
 }
 
-async fn bye(app: App, connection: Connection, message: Bye) -> Result<()> {
+async fn bye(app: App, connection: Arc<Connection>, message: Bye) -> Result<()> {
     sessions::bye(&app, &connection, message).await
 }

@@ -1,5 +1,7 @@
 //! A device is alive; parked work may go to its free slots.
 
+use std::sync::Arc;
+
 use api::Route;
 use ports::Action;
 use protocol::socket::Heartbeat;
@@ -21,6 +23,6 @@ pub(crate) fn route() -> Route {
     ])
 }
 
-async fn heartbeat(app: App, connection: Connection, message: Heartbeat) -> Result<()> {
+async fn heartbeat(app: App, connection: Arc<Connection>, message: Heartbeat) -> Result<()> {
     sessions::heartbeat(&app, &connection, message).await
 }

@@ -1,5 +1,7 @@
 //! A device says who it is; parked work may go to it at once.
 
+use std::sync::Arc;
+
 use api::Route;
 use ports::Action;
 use protocol::socket::Hello;
@@ -21,6 +23,6 @@ pub(crate) fn route() -> Route {
     ])
 }
 
-async fn hello(app: App, connection: Connection, message: Hello) -> Result<()> {
+async fn hello(app: App, connection: Arc<Connection>, message: Hello) -> Result<()> {
     sessions::hello(&app, &connection, message).await
 }

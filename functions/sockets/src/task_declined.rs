@@ -1,5 +1,7 @@
 //! A device does not take an attempt.
 
+use std::sync::Arc;
+
 use api::Route;
 use ports::Action;
 use protocol::socket::TaskDeclined;
@@ -18,6 +20,6 @@ pub(crate) fn route() -> Route {
     ])
 }
 
-async fn task_declined(app: App, connection: Connection, message: TaskDeclined) -> Result<()> {
+async fn task_declined(app: App, connection: Arc<Connection>, message: TaskDeclined) -> Result<()> {
     tasks::declined(&app, &connection, message).await
 }

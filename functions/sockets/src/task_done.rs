@@ -1,5 +1,7 @@
 //! A result; the next parked work may go to the freed slot.
 
+use std::sync::Arc;
+
 use api::Route;
 use ports::Action;
 use protocol::socket::TaskDone;
@@ -18,6 +20,6 @@ pub(crate) fn route() -> Route {
     ])
 }
 
-async fn task_done(app: App, connection: Connection, message: TaskDone) -> Result<()> {
+async fn task_done(app: App, connection: Arc<Connection>, message: TaskDone) -> Result<()> {
     tasks::done(&app, &connection, message).await
 }

@@ -1,5 +1,7 @@
 //! An attempt did not work.
 
+use std::sync::Arc;
+
 use api::Route;
 use ports::Action;
 use protocol::socket::TaskFailed;
@@ -18,6 +20,6 @@ pub(crate) fn route() -> Route {
     ])
 }
 
-async fn task_failed(app: App, connection: Connection, message: TaskFailed) -> Result<()> {
+async fn task_failed(app: App, connection: Arc<Connection>, message: TaskFailed) -> Result<()> {
     tasks::failed(&app, &connection, message).await
 }

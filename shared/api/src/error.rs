@@ -20,11 +20,29 @@ impl<E: Into<service::Error>> From<E> for Error {
     }
 }
 
+/// Every code that an error can have; `docs/errors/{code}.md` explains each.
+pub const CODES: [&str; 14] = [
+    "AUTH_INVALID",
+    "AUTH_REQUIRED",
+    "CANNOT_CANCEL",
+    "CONFLICT",
+    "FORBIDDEN",
+    "IDEMPOTENCY_MISMATCH",
+    "INTERNAL_ERROR",
+    "METHOD_NOT_ALLOWED",
+    "NOT_FOUND",
+    "NO_DEVICES",
+    "NO_MODEL",
+    "PAYLOAD_TOO_LARGE",
+    "UNSUPPORTED_MEDIA_TYPE",
+    "VALIDATION_ERROR",
+];
+
 /// After how many seconds it is worth trying again when nobody could run the job.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 
 impl Error {
-    /// The status and the code; `docs/errors/{code}.md` explains each code.
+    /// The status and the code, one of [`CODES`].
     fn parts(&self) -> (StatusCode, &'static str) {
         use service::Error as E;
         match &self.0 {
@@ -71,5 +89,41 @@ impl IntoResponse for Error {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use service::Error as E;
+
+    use super::*;
+
+    /// One error of each kind, in turn. A new kind does not compile until it is added here.
+    fn after(error: &E) -> Option<E> {
+        let text = String::new;
+        Some(match error {
+            E::Invalid(_) => E::AuthRequired(text()),
+            E::AuthRequired(_) => E::AuthInvalid(text()),
+            E::AuthInvalid(_) => E::Forbidden(text()),
+            E::Forbidden(_) => E::NotFound(text()),
+            E::NotFound(_) => E::NoModel(text()),
+            E::NoModel(_) => E::Conflict(text()),
+            E::Conflict(_) => E::CannotCancel(domain::job::State::Completed),
+            E::CannotCancel(_) => E::IdempotencyMismatch,
+            E::IdempotencyMismatch => E::NoDevices(text()),
+            E::NoDevices(_) => E::TooLarge(text()),
+            E::TooLarge(_) => E::UnsupportedMediaType(text()),
+            E::UnsupportedMediaType(_) => E::MethodNotAllowed(text()),
+            E::MethodNotAllowed(_) => E::internal("a cause"),
+            E::Internal(_) => return None,
+        })
+    }
+
+    #[test]
+    fn the_codes_are_those_of_the_errors() {
+        let kinds = std::iter::successors(Some(E::invalid("path", "message")), after);
+        let mut codes: Vec<_> = kinds.map(|error| Error(error).parts().1).collect();
+        codes.sort_unstable();
+        assert_eq!(codes, CODES);
     }
 }

@@ -9,7 +9,7 @@ mod request_id;
 mod route;
 mod router;
 
-pub use error::{Error, Result};
+pub use error::{CODES, Error, Result};
 pub use extract::{
     Admin, Base, Body, Customer, CustomerOrDevice, IdempotencyKey, Json, Path, Query, scope,
 };

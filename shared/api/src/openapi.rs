@@ -1,11 +1,13 @@
 //! The OpenAPI document, from the routes' own descriptions.
 
 use domain::access::Scope;
+use http::StatusCode;
 use protocol::rest::errors::Envelope;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        Components, Content, InfoBuilder, License, OpenApi, Paths, Ref, ResponseBuilder, Server,
+        Components, Content, InfoBuilder, License, OpenApi, Paths, Ref, RefOr, Response,
+        ResponseBuilder, Server,
         path::Operation,
         security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme},
     },
@@ -71,6 +73,16 @@ fn complete(operation: &mut Operation, auth: Auth) {
         }
         Auth::Admin => Some(vec![key("admin_key", None)]),
     };
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(Response { description, .. }) = response
+            && description.is_empty()
+        {
+            // OpenAPI wants one
+            let status = status.parse().ok().and_then(|code| StatusCode::from_u16(code).ok());
+            let reason = status.and_then(|status| status.canonical_reason());
+            *description = reason.unwrap_or("Success").to_owned();
+        }
+    }
     let error = ResponseBuilder::new()
         .description("Any error, in the same envelope.")
         .content("application/json", Content::new(Some(Ref::from_schema_name("Envelope"))))

@@ -29,8 +29,9 @@ pub enum Auth {
 }
 
 /// A socket message's handler: decodes the frame itself.
-pub type OnMessage =
-    Arc<dyn Fn(App, Connection, String) -> BoxFuture<'static, service::Result<()>> + Send + Sync>;
+pub type OnMessage = Arc<
+    dyn Fn(App, Arc<Connection>, String) -> BoxFuture<'static, service::Result<()>> + Send + Sync,
+>;
 /// Decides whether a device may connect.
 pub type OnConnect =
     Arc<dyn Fn(App, Connecting) -> BoxFuture<'static, service::Result<()>> + Send + Sync>;
@@ -127,7 +128,7 @@ impl Route {
     pub fn message<M, F, R>(name: &'static str, kind: &'static str, handler: F) -> Self
     where
         M: DeserializeOwned + Send,
-        F: Fn(App, Connection, M) -> R + Clone + Send + Sync + 'static,
+        F: Fn(App, Arc<Connection>, M) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = service::Result<()>> + Send + 'static,
     {
         let on = move |app, connection, frame: String| match serde_json::from_str::<M>(&frame) {

@@ -20,8 +20,9 @@ const CACHE: u64 = 8 << 20;
 /// How much a keyspace collects in memory before it is written out as a sorted file.
 const MEMTABLE: u64 = 16 << 20;
 
-/// Journals are rewritten away when they are larger than this together.
-const JOURNALS: u64 = 256 << 20;
+/// With more journals than this, keyspaces are written out early to be rid of the oldest: all of them
+/// are read again after a crash. The least that the engine allows.
+const JOURNALS: u64 = 64 << 20;
 
 /// Where `meta` keeps the greatest number given out, as far as the feed was trimmed.
 const LAST: &str = "last";

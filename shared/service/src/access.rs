@@ -1,5 +1,7 @@
 //! Customers, their keys, and who a secret belongs to.
 
+use std::sync::Arc;
+
 use domain::{
     access::{ApiKey, Customer, Scope},
     name,
@@ -36,7 +38,7 @@ pub async fn authenticate(app: &App, secret: &str, scope: Scope) -> Result<Calle
         );
         return Err(Error::Forbidden(message));
     }
-    Ok(Caller { customer: key.customer, key: key.id })
+    Ok(Caller { customer: key.customer.clone(), key: key.id.clone() })
 }
 
 /// Finds whose key it is, whatever it opens.
@@ -45,10 +47,10 @@ pub async fn authenticate(app: &App, secret: &str, scope: Scope) -> Result<Calle
 /// `AuthInvalid` for an unknown, expired or revoked key.
 pub async fn identify(app: &App, secret: &str) -> Result<Caller> {
     let key = find(app, secret).await?;
-    Ok(Caller { customer: key.customer, key: key.id })
+    Ok(Caller { customer: key.customer.clone(), key: key.id.clone() })
 }
 
-async fn find(app: &App, secret: &str) -> Result<ApiKey> {
+async fn find(app: &App, secret: &str) -> Result<Arc<ApiKey>> {
     let now = app.now_ms();
     let hash = hash(secret);
     let key = match app.caches().keys.get(&hash, now, cache::KEY_MS) {
@@ -56,6 +58,7 @@ async fn find(app: &App, secret: &str) -> Result<ApiKey> {
         None => {
             let key: Option<ApiKey> =
                 table::load(&*app.ports.records, &table::api_key(&hash)).await?;
+            let key = key.map(Arc::new);
             if let Some(key) = &key {
                 app.caches().keys.insert(&hash, now, key.clone());
             }

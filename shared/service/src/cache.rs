@@ -21,10 +21,10 @@ pub(crate) const FLEET_MS: u64 = 1_000;
 
 /// Everything that a process remembers.
 pub(crate) struct Caches {
-    pub(crate) keys: Timed<ApiKey>,
+    pub(crate) keys: Timed<Arc<ApiKey>>,
     pub(crate) models: Timed<Arc<Record>>,
     pub(crate) fleets: Timed<Arc<Vec<fleet::Page>>>,
-    pub(crate) connections: Cache<String, Connection>,
+    pub(crate) connections: Cache<String, Arc<Connection>>,
     /// Usual time from sending to result, by model checksum, in milliseconds.
     pub(crate) usual: Cache<String, f64>,
     pub(crate) in_flight: InFlight,

@@ -3,59 +3,68 @@
 //!
 //! Batches come at least once, so every fold either writes what is true of the newest state
 //! whatever was written before, or remembers the last sequence that it has counted.
+//!
+//! Nearly every change is of a job, so jobs are looked at, and decoded only where one is needed.
 
 mod fleet;
 mod open;
 pub(crate) mod stats;
 pub(crate) mod totals;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{device::Device, job::Job};
+use domain::job::Job;
 use ports::{Change, Item};
-use serde::de::DeserializeOwned;
 
 use crate::{App, Result, table};
 
 /// Folds one batch of changes.
-pub async fn batch(app: &App, changes: &[Change]) -> Result<()> {
-    let mut jobs: BTreeMap<&str, JobChange> = BTreeMap::new();
-    let mut devices: BTreeMap<&str, Option<Device>> = BTreeMap::new();
-    let mut ended = Vec::new();
-    for change in changes {
-        if let (Some(id), "HEAD") = (change.key.partition.strip_prefix("JOB#"), &*change.key.sort) {
-            let old: Option<Job> = image(change.old.as_ref())?;
-            let new: Option<Job> = image(change.new.as_ref())?;
-            let entry = jobs
-                .entry(id)
-                .or_insert_with(|| JobChange { was_open: is_open(old.as_ref()), now: None });
-            let was_over = old.is_some_and(|job| job.state.is_terminal());
-            if let Some(job) = new.as_ref().filter(|job| job.state.is_terminal() && !was_over) {
-                ended.push((change.sequence, job.clone()));
+pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
+    let counts = totals::count(&changes);
+    let mut jobs: BTreeMap<String, JobChange> = BTreeMap::new();
+    let mut devices = BTreeSet::new();
+    let mut ended: Vec<(u64, Job)> = Vec::new();
+    for Change { sequence, key, old, new } in changes {
+        if key.sort != "HEAD" {
+            continue;
+        }
+        if let Some(id) = key.partition.strip_prefix("JOB#") {
+            let was_open = old.as_ref().is_some_and(is_open);
+            let change =
+                jobs.entry(id.to_owned()).or_insert_with(|| JobChange { was_open, open: None });
+            change.open = None;
+            match new {
+                Some(item) if is_open(&item) => change.open = Some(item),
+                Some(item) if old.is_none() || was_open => {
+                    ended.push((sequence, table::decode(item)?));
+                }
+                _ => {}
             }
-            entry.now = new;
-        } else if let (Some(id), "HEAD") =
-            (change.key.partition.strip_prefix("DEV#"), &*change.key.sort)
+        } else if let Some(id) = key.partition.strip_prefix("DEV#")
+            && let Some(item) = &new
+            && let Some(customer) = item.get("customer").and_then(|customer| customer.as_str())
         {
-            devices.insert(id, image(change.new.as_ref())?);
+            devices.insert((id.to_owned(), customer.to_owned()));
         }
     }
-    fleet::fold(app, devices.into_values().flatten()).await?;
-    open::fold(app, &jobs).await?;
+    fleet::fold(app, devices).await?;
+    open::fold(app, jobs).await?;
     stats::fold(app, &ended).await?;
-    totals::fold(app, changes).await
+    totals::fold(app, counts).await
 }
 
 /// What became of a job over one batch.
 struct JobChange {
+    /// Before the batch.
     was_open: bool,
-    now: Option<Job>,
+    /// The job, if it is open after the batch.
+    open: Option<Item>,
 }
 
-fn is_open(job: Option<&Job>) -> bool {
-    job.is_some_and(|job| !job.state.is_terminal())
+fn is_open(job: &Item) -> bool {
+    matches!(state(job), Some("queued" | "running"))
 }
 
-fn image<T: DeserializeOwned>(item: Option<&Item>) -> Result<Option<T>> {
-    item.cloned().map(table::decode).transpose()
+fn state(job: &Item) -> Option<&str> {
+    job.get("state").and_then(|state| state.as_str())
 }

@@ -1,6 +1,6 @@
 //! Devices come, stay and go: connect, hello, heartbeat, bye, disconnect.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::{
     access::Scope,
@@ -51,17 +51,18 @@ pub async fn connect(app: &App, connection: &str, secret: &str, base: &str) -> R
     let item = table::encode(&connection)?;
     let key = table::connection(&connection.id);
     app.ports.records.write(Write::put(key, item, Condition::Always)).await?;
-    app.caches().connections.insert(connection.id.clone(), connection);
+    app.caches().connections.insert(connection.id.clone(), Arc::new(connection));
     Ok(())
 }
 
 /// Who is behind a connection; `None` for one that is over.
-pub async fn connection(app: &App, id: &str) -> Result<Option<Connection>> {
+pub async fn connection(app: &App, id: &str) -> Result<Option<Arc<Connection>>> {
     if let Some(connection) = app.caches().connections.get(id) {
         return Ok(Some(connection));
     }
     let found: Option<Connection> =
         table::load(&*app.ports.records, &table::connection(id)).await?;
+    let found = found.map(Arc::new);
     if let Some(connection) = &found {
         app.caches().connections.insert(id.to_owned(), connection.clone());
     }
@@ -111,7 +112,7 @@ pub async fn hello(app: &App, connection: &Connection, hello: Hello) -> Result<(
     };
     let key = table::connection(&connection.id);
     records.write(Write::put(key, table::encode(&known)?, Condition::Always)).await?;
-    app.caches().connections.insert(known.id.clone(), known);
+    app.caches().connections.insert(known.id.clone(), Arc::new(known));
     fleet::forget(app, &device);
     let welcome = Welcome {
         device_id: id,

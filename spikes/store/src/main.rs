@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use engines::{Engine, ENGINES};
+use engines::{ENGINES, Engine};
 use hdrhistogram::Histogram;
 
 const CLIENTS: u64 = 16;
@@ -40,7 +40,8 @@ fn measure(name: &str, seconds: u64) {
     let directory = tempfile::tempdir_in(".").expect("a directory beside this one");
     let (_, open) = ENGINES.iter().find(|(engine, _)| *engine == name).expect("a known engine");
     let engine: Arc<dyn Engine> = open(directory.path()).into();
-    let (start, stop) = (Arc::new(Barrier::new(CLIENTS as usize + 1)), Arc::new(AtomicBool::new(false)));
+    let (start, stop) =
+        (Arc::new(Barrier::new(CLIENTS as usize + 1)), Arc::new(AtomicBool::new(false)));
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {
             let (engine, start, stop) = (engine.clone(), start.clone(), stop.clone());

@@ -90,18 +90,14 @@ impl Stage {
         }
     }
 
-    /// Adds what the processes said last.
-    pub(super) fn explain(&self, mut error: anyhow::Error) -> anyhow::Error {
+    /// Tells what the processes said last, for something went wrong.
+    pub(super) fn last_words(&self) {
         for process in [&self.platform, &self.device].into_iter().flatten() {
             let text = std::fs::read_to_string(&process.log).unwrap_or_default();
             let lines: Vec<_> = text.lines().collect();
             let last = lines[lines.len().saturating_sub(TAIL)..].join("\n  ");
-            if !last.is_empty() {
-                let name = process.name;
-                error = error.context(format!("the {name} said last:\n  {last}\nand the demo"));
-            }
+            output::say(format_args!("The {} said last:\n  {last}", process.name));
         }
-        error
     }
 
     /// Ends the device, then the platform, and removes everything.

@@ -112,6 +112,12 @@ pub fn parse(raw: &RawValue, path: &str, expected: Dtype) -> Result<Tensor, Inva
             return Err(Invalid::new(format!("{path}.data"), message));
         }
     };
+    if data.len() % dtype.size() != 0 {
+        let (bytes, size) = (data.len(), dtype.size());
+        let message =
+            format!("{bytes} bytes are not a whole number of {dtype} elements of {size} bytes");
+        return Err(Invalid::new(format!("{path}.data_b64"), message));
+    }
     let count = data.len() / dtype.size();
     let shape = match body.shape {
         Some(shape) => shape
@@ -121,7 +127,7 @@ pub fn parse(raw: &RawValue, path: &str, expected: Dtype) -> Result<Tensor, Inva
             .map_err(|_| Invalid::new(format!("{path}.shape"), "a dimension is too large"))?,
         None => return Err(Invalid::new(format!("{path}.shape"), "missing; for example [1, 10]")),
     };
-    if data.len() % dtype.size() != 0 || Tensor::elements(&shape) != Some(count) {
+    if Tensor::elements(&shape) != Some(count) {
         let needs = Tensor::elements(&shape).map_or_else(
             || "more elements than fit in memory".to_owned(),
             |n| format!("{n} elements"),

@@ -1,6 +1,6 @@
 //! The fleet view: pages of connected devices, for placement.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     device::Device,
@@ -20,15 +20,16 @@ struct Stored {
     version: u64,
 }
 
-/// Writes each page that a changed device stands on once. The state of a device is read again when
-/// its page is written, so that an old batch cannot bring an old state back.
-pub(super) async fn fold(app: &App, changed: impl Iterator<Item = Device>) -> Result<()> {
+/// Writes each page that a changed device stands on once, for devices by id and owner. The state of
+/// a device is read again when its page is written, so that an old batch cannot bring an old state
+/// back.
+pub(super) async fn fold(app: &App, changed: BTreeSet<(String, String)>) -> Result<()> {
     let mut pages: BTreeMap<(String, u32), Vec<String>> = BTreeMap::new();
-    for device in changed {
-        let shard = fleet::shard(&device.id);
+    for (id, customer) in changed {
+        let shard = fleet::shard(&id);
         // a device that stopped sharing must leave everyone's page too
-        for scope in [device.customer.as_str(), fleet::EVERYONE] {
-            pages.entry((scope.to_owned(), shard)).or_default().push(device.id.clone());
+        for scope in [customer, fleet::EVERYONE.to_owned()] {
+            pages.entry((scope, shard)).or_default().push(id.clone());
         }
     }
     for ((scope, shard), ids) in pages {

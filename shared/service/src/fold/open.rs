@@ -9,16 +9,16 @@ use ports::{Condition, Item, Write};
 use super::JobChange;
 use crate::{App, Result, table};
 
-pub(super) async fn fold(app: &App, jobs: &BTreeMap<&str, JobChange>) -> Result<()> {
+pub(super) async fn fold(app: &App, jobs: BTreeMap<String, JobChange>) -> Result<()> {
     for (id, change) in jobs {
-        let key = table::open_job(id);
-        if let Some(job) = change.now.as_ref().filter(|job| !job.state.is_terminal()) {
-            let write = Write::put(key, row(job), Condition::Always);
-            app.ports.records.write(write).await?;
-        } else if change.was_open {
-            // written by an earlier batch
-            app.ports.records.write(Write::delete(key, Condition::Always)).await?;
-        }
+        let key = table::open_job(&id);
+        let write = match change.open {
+            Some(item) => Write::put(key, row(&table::decode(item)?), Condition::Always),
+            // an earlier batch may have listed it
+            None if change.was_open => Write::delete(key, Condition::Always),
+            None => continue,
+        };
+        app.ports.records.write(write).await?;
     }
     Ok(())
 }

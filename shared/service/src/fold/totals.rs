@@ -1,10 +1,9 @@
 //! How many of everything there are, for `/health/detailed`: one item, one write per batch.
 
-use domain::device::Device;
 use ports::{Change, Condition, Item, Key};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::image;
 use crate::{App, Result, table};
 
 /// The counts, as they are stored.
@@ -26,7 +25,28 @@ pub(crate) fn key() -> Key {
     Key::new("TOTALS", "HEAD")
 }
 
-pub(super) async fn fold(app: &App, changes: &[Change]) -> Result<()> {
+/// What one change adds.
+pub(super) struct Count {
+    sequence: u64,
+    added: Totals,
+}
+
+/// What the changes of a batch add, those that add anything.
+pub(super) fn count(changes: &[Change]) -> Vec<Count> {
+    let counts = changes.iter().filter(|change| change.key.sort == "HEAD").filter_map(|change| {
+        let (kind, _) = change.key.partition.split_once('#')?;
+        let mut added = Totals::default();
+        for (item, sign) in [(&change.old, -1), (&change.new, 1)] {
+            if let Some(item) = item {
+                added.add_item(kind, item, sign);
+            }
+        }
+        (added != Totals::default()).then_some(Count { sequence: change.sequence, added })
+    });
+    counts.collect()
+}
+
+pub(super) async fn fold(app: &App, counts: Vec<Count>) -> Result<()> {
     let records = &*app.ports.records;
     loop {
         let old: Option<Totals> = table::load(records, &key()).await?;
@@ -34,11 +54,12 @@ pub(super) async fn fold(app: &App, changes: &[Change]) -> Result<()> {
             old.as_ref().map_or(Condition::Absent, |old| Condition::Version(old.version));
         let before = old.unwrap_or_default();
         let mut totals = before.clone();
-        for change in changes.iter().filter(|change| change.sequence > before.folded) {
-            totals.add(change)?;
+        for count in counts.iter().filter(|count| count.sequence > before.folded) {
+            totals.folded = totals.folded.max(count.sequence);
+            totals.add(&count.added);
         }
-        let same = Totals { folded: before.folded, ..totals.clone() } == before;
-        if same {
+        // what came and went within the batch needs no write; counting it again adds nothing
+        if Totals::default() == (Totals { folded: 0, version: 0, ..totals.minus(&before) }) {
             return Ok(());
         }
         totals.version += 1;
@@ -49,40 +70,52 @@ pub(super) async fn fold(app: &App, changes: &[Change]) -> Result<()> {
 }
 
 impl Totals {
-    fn add(&mut self, change: &Change) -> Result<()> {
-        self.folded = self.folded.max(change.sequence);
-        if change.key.sort != "HEAD" {
-            return Ok(());
-        }
-        let Some((kind, _)) = change.key.partition.split_once('#') else { return Ok(()) };
-        for (image_of, sign) in [(&change.old, -1), (&change.new, 1)] {
-            if let Some(item) = image_of {
-                self.add_item(kind, item, sign)?;
-            }
-        }
-        Ok(())
+    fn fields(&mut self) -> [&mut i64; 7] {
+        [
+            &mut self.devices,
+            &mut self.connections,
+            &mut self.slots,
+            &mut self.slots_free,
+            &mut self.models,
+            &mut self.queued,
+            &mut self.running,
+        ]
     }
 
-    fn add_item(&mut self, kind: &str, item: &Item, sign: i64) -> Result<()> {
+    fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.fields().into_iter().zip(other.clone().fields()) {
+            *mine += *theirs;
+        }
+    }
+
+    fn minus(&self, other: &Self) -> Self {
+        let mut difference = self.clone();
+        for (mine, theirs) in difference.fields().into_iter().zip(other.clone().fields()) {
+            *mine -= *theirs;
+        }
+        difference
+    }
+
+    fn add_item(&mut self, kind: &str, item: &Item, sign: i64) {
+        let number = |value: Option<&Value>| value.and_then(Value::as_i64).unwrap_or(0);
         match kind {
             "MODEL" => self.models += sign,
             "DEV" => {
-                let Some(device) = image::<Device>(Some(item))? else { return Ok(()) };
                 self.devices += sign;
-                if device.closed_ms.is_none() {
+                if item.get("closed_ms").is_none_or(Value::is_null) {
+                    let slots = item.get("capabilities").and_then(|all| all.get("slots"));
                     self.connections += sign;
-                    self.slots += sign * i64::from(device.capabilities.slots);
-                    self.slots_free += sign * i64::from(device.slots_free);
+                    self.slots += sign * number(slots);
+                    self.slots_free += sign * number(item.get("slots_free"));
                 }
             }
-            "JOB" => match item.get("state").and_then(|state| state.as_str()) {
+            "JOB" => match super::state(item) {
                 Some("queued") => self.queued += sign,
                 Some("running") => self.running += sign,
                 _ => {}
             },
             _ => {}
         }
-        Ok(())
     }
 }
 

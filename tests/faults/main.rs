@@ -1,6 +1,6 @@
 //! What happens when processes die, stop and come back; with real processes and real signals.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
 #[path = "../support/mod.rs"]
 mod support;

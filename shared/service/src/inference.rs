@@ -42,7 +42,7 @@ pub struct Call<'a> {
 /// What a submission came to.
 pub enum Submitted {
     /// It ended while the caller waited.
-    Ended(rest::Job),
+    Ended(Box<rest::Job>),
     /// It goes on without the caller.
     Accepted(Accepted),
 }
@@ -170,7 +170,7 @@ async fn repeated(app: &App, stored: &Job, body_hash: Option<&str>) -> Result<Su
         return Err(Error::IdempotencyMismatch);
     }
     if stored.state.is_terminal() {
-        return Ok(Submitted::Ended(show(app, stored).await?));
+        return Ok(Submitted::Ended(Box::new(show(app, stored).await?)));
     }
     if stored.is_attended(app.now_us()) {
         return Err(idempotency::in_progress());

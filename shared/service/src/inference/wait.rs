@@ -221,7 +221,7 @@ impl Waiting<'_> {
             _ => Vec::new(),
         };
         jobs::stop_working(self.app, &self.job, &losers).await;
-        Ok(Submitted::Ended(show(self.app, &self.job).await?))
+        Ok(Submitted::Ended(Box::new(show(self.app, &self.job).await?)))
     }
 
     /// Remembers how long this model usually takes.

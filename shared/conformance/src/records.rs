@@ -296,7 +296,7 @@ async fn expiry(subject: &mut dyn Subject) -> Outcome {
         }
         sleep(patience / 100).await;
     }
-    let old = removal.and_then(|change| change.old);
+    let old = removal.and_then(|change| change.old).map(|image| image.item()).transpose()?;
     ensure!(old == Some(expiring(now - 10)), "the removal shows {old:?} as what was");
     ensure!(records.get(&due).await?.is_none(), "an item is there after its removal");
     ensure!(records.get(&later).await?.is_some(), "an item was removed before its time");

@@ -11,11 +11,12 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use fjall::Slice;
-use ports::{Item, Result, Token, Watch};
+use ports::{Image, Result, Token, Watch};
 use tokio::sync::Notify;
 
-use crate::{lock::Mutex, table::parse};
+use crate::lock::Mutex;
 
 /// What a watch knows of its item.
 #[derive(Default)]
@@ -91,7 +92,7 @@ impl Watch for LocalWatch {
         &mut self,
         patience: Duration,
         _usual: Duration,
-    ) -> Result<Option<(Token, Item)>> {
+    ) -> Result<Option<(Token, Image)>> {
         let change = async {
             loop {
                 if let Some(newest) = self.slot.take() {
@@ -103,8 +104,8 @@ impl Watch for LocalWatch {
         let Ok((token, json)) = tokio::time::timeout(patience, change).await else {
             return Ok(None);
         };
-        let item = json.map_or(Ok(Item::default()), |json| parse(&json))?;
-        Ok(Some((token, item)))
+        let json = json.map_or(Bytes::from_static(b"{}"), |json| Bytes::copy_from_slice(&json));
+        Ok(Some((token, Image::from_json(json))))
     }
 }
 

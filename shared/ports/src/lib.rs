@@ -17,7 +17,7 @@ mod sockets;
 use std::sync::Arc;
 
 pub use blobs::{Blobs, Checksum, Method, Part, Stored};
-pub use changes::{Change, Changes, Watch};
+pub use changes::{Change, Changes, Image, Watch};
 pub use clock::Clock;
 pub use error::{Error, Result};
 pub use functions::{Functions, MAX_PAYLOAD};

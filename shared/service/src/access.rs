@@ -142,11 +142,7 @@ pub async fn create_key_with(
     new: &admin::NewKey,
     secret: &str,
 ) -> Result<admin::Key> {
-    if table::load::<Customer>(&*app.ports.records, &table::customer(customer)).await?.is_none() {
-        let message =
-            format!("there is no customer `{customer}`; GET /api/v1/admin/customers lists them");
-        return Err(Error::NotFound(message));
-    }
+    check_customer(app, customer).await?;
     let now = app.now_ms();
     let name = new.name.as_deref().map(name::label).transpose();
     let key = ApiKey {
@@ -189,6 +185,7 @@ pub async fn list_keys(
     cursor: Option<&str>,
     limit: usize,
 ) -> Result<admin::Keys> {
+    check_customer(app, customer).await?;
     let records = &*app.ports.records;
     let partition = table::owner(customer);
     let (items, next_cursor) =
@@ -209,6 +206,9 @@ pub async fn list_keys(
 /// Revokes a key; other processes may believe it for [`cache::KEY_MS`] more.
 pub async fn revoke_key(app: &App, id: &str) -> Result<()> {
     let missing = || Error::NotFound(format!("there is no key `{id}`"));
+    if !name::is_id(id, "key") {
+        return Err(missing());
+    }
     let by_id = table::key_by_id(id);
     let pointer: Pointer = table::load(&*app.ports.records, &by_id).await?.ok_or_else(missing)?;
     let token = app
@@ -223,6 +223,20 @@ pub async fn revoke_key(app: &App, id: &str) -> Result<()> {
     app.caches().keys.remove(&pointer.hash);
     app.ports.records.durable(token).await?;
     Ok(())
+}
+
+/// That there is such a customer.
+async fn check_customer(app: &App, id: &str) -> Result<()> {
+    let found: Option<Customer> = match name::is_id(id, "cust") {
+        true => table::load(&*app.ports.records, &table::customer(id)).await?,
+        false => None,
+    };
+    let missing = || {
+        Error::NotFound(format!(
+            "there is no customer `{id}`; GET /api/v1/admin/customers lists them"
+        ))
+    };
+    found.map(drop).ok_or_else(missing)
 }
 
 /// From a key's id to its item.

@@ -13,38 +13,47 @@ pub(crate) mod totals;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::job::Job;
-use ports::{Change, Item};
+use domain::{
+    device::Capabilities,
+    job::{Job, State},
+};
+use ports::{Change, Image};
+use serde::Deserialize;
 
-use crate::{App, Result, table};
+use crate::{App, Result};
 
 /// Folds one batch of changes.
 pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
-    let counts = totals::count(&changes);
+    let mut counts = Vec::new();
     let mut jobs: BTreeMap<String, JobChange> = BTreeMap::new();
     let mut devices = BTreeSet::new();
     let mut ended: Vec<(u64, Job)> = Vec::new();
     for Change { sequence, key, old, new } in changes {
-        if key.sort != "HEAD" {
+        let Some((kind, id)) = key.partition.split_once('#') else { continue };
+        if key.sort != "HEAD" || !matches!(kind, "JOB" | "DEV" | "MODEL") {
             continue;
         }
-        if let Some(id) = key.partition.strip_prefix("JOB#") {
-            let was_open = old.as_ref().is_some_and(is_open);
-            let change =
-                jobs.entry(id.to_owned()).or_insert_with(|| JobChange { was_open, open: None });
-            change.open = None;
-            match new {
-                Some(item) if is_open(&item) => change.open = Some(item),
-                Some(item) if old.is_none() || was_open => {
-                    ended.push((sequence, table::decode(item)?));
+        let before: Option<Glance> = old.as_ref().map(Image::decode).transpose()?;
+        let after: Option<Glance> = new.as_ref().map(Image::decode).transpose()?;
+        counts.extend(totals::count(kind, sequence, before.as_ref(), after.as_ref()));
+        match (kind, after) {
+            ("JOB", after) => {
+                let was_open = before.is_some_and(|job| job.is_open());
+                let change =
+                    jobs.entry(id.to_owned()).or_insert_with(|| JobChange { was_open, open: None });
+                change.open = None;
+                match (after, new) {
+                    (Some(after), Some(image)) if after.is_open() => change.open = Some(image),
+                    (Some(_), Some(image)) if was_open || old.is_none() => {
+                        ended.push((sequence, image.decode()?));
+                    }
+                    _ => {}
                 }
-                _ => {}
             }
-        } else if let Some(id) = key.partition.strip_prefix("DEV#")
-            && let Some(item) = &new
-            && let Some(customer) = item.get("customer").and_then(|customer| customer.as_str())
-        {
-            devices.insert((id.to_owned(), customer.to_owned()));
+            ("DEV", Some(after)) => {
+                devices.insert((id.to_owned(), after.customer));
+            }
+            _ => {}
         }
     }
     fleet::fold(app, devices).await?;
@@ -53,18 +62,30 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
     totals::fold(app, counts).await
 }
 
+/// What is looked at of every job, device and model.
+#[derive(Deserialize)]
+struct Glance {
+    customer: String,
+    /// Of a job.
+    state: Option<State>,
+    /// Of a device: it is not connected.
+    closed_ms: Option<u64>,
+    /// Of a device.
+    slots_free: Option<u32>,
+    /// Of a device.
+    capabilities: Option<Capabilities>,
+}
+
+impl Glance {
+    fn is_open(&self) -> bool {
+        self.state.is_some_and(|state| !state.is_terminal())
+    }
+}
+
 /// What became of a job over one batch.
 struct JobChange {
     /// Before the batch.
     was_open: bool,
     /// The job, if it is open after the batch.
-    open: Option<Item>,
-}
-
-fn is_open(job: &Item) -> bool {
-    matches!(state(job), Some("queued" | "running"))
-}
-
-fn state(job: &Item) -> Option<&str> {
-    job.get("state").and_then(|state| state.as_str())
+    open: Option<Image>,
 }

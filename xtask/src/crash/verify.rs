@@ -126,8 +126,9 @@ async fn changes(ports: &Ports, round: u64, records: BTreeMap<Key, Item>) -> any
                 continue;
             }
             let new = change.new.context("a record was deleted that nobody deleted")?;
-            let before = told.insert(change.key, new);
-            ensure!(before == change.old, "change {last} does not follow the one before it");
+            let before = told.insert(change.key, new.item()?);
+            let old = change.old.map(|image| image.item()).transpose()?;
+            ensure!(before == old, "change {last} does not follow the one before it");
             count += 1;
         }
         ports.changes.checkpoint(CONSUMER, last).await?;

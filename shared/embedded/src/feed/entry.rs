@@ -1,7 +1,8 @@
 //! One entry of the feed in bytes: when, which item, and its old and new image.
 
+use bytes::Bytes;
 use fjall::Slice;
-use ports::{Change, Item};
+use ports::{Change, Image};
 
 use crate::keys;
 
@@ -53,19 +54,14 @@ impl<'a> Entry<'a> {
         Some(Self { time_ms: u64::from_be_bytes(*time), key: part()??, old: part()?, new: part()? })
     }
 
-    /// The change, with its images parsed.
+    /// The change; its images are read by whoever needs them.
     pub(super) fn change(&self, sequence: u64) -> Option<Change> {
+        let image = |json: &[u8]| Image::from_json(Bytes::copy_from_slice(json));
         Some(Change {
             sequence,
             key: keys::decode(self.key)?,
-            old: parse(self.old)?,
-            new: parse(self.new)?,
+            old: self.old.map(image),
+            new: self.new.map(image),
         })
     }
-}
-
-/// The outer `None` is an image that cannot be read.
-#[expect(clippy::option_option, reason = "absent and damaged differ")]
-fn parse(image: Option<&[u8]>) -> Option<Option<Item>> {
-    image.map(|json| serde_json::from_slice(json).ok()).map_or(Some(None), |item| item.map(Some))
 }

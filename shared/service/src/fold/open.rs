@@ -13,7 +13,7 @@ pub(super) async fn fold(app: &App, jobs: BTreeMap<String, JobChange>) -> Result
     for (id, change) in jobs {
         let key = table::open_job(&id);
         let write = match change.open {
-            Some(item) => Write::put(key, row(&table::decode(item)?), Condition::Always),
+            Some(image) => Write::put(key, row(&image.decode()?), Condition::Always),
             // an earlier batch may have listed it
             None if change.was_open => Write::delete(key, Condition::Always),
             None => continue,

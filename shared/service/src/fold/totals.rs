@@ -1,9 +1,10 @@
 //! How many of everything there are, for `/health/detailed`: one item, one write per batch.
 
-use ports::{Change, Condition, Item, Key};
+use domain::job::State;
+use ports::{Condition, Key};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::Glance;
 use crate::{App, Result, table};
 
 /// The counts, as they are stored.
@@ -31,19 +32,20 @@ pub(super) struct Count {
     added: Totals,
 }
 
-/// What the changes of a batch add, those that add anything.
-pub(super) fn count(changes: &[Change]) -> Vec<Count> {
-    let counts = changes.iter().filter(|change| change.key.sort == "HEAD").filter_map(|change| {
-        let (kind, _) = change.key.partition.split_once('#')?;
-        let mut added = Totals::default();
-        for (item, sign) in [(&change.old, -1), (&change.new, 1)] {
-            if let Some(item) = item {
-                added.add_item(kind, item, sign);
-            }
+/// What a change from `before` to `after` adds, if it adds anything.
+pub(super) fn count(
+    kind: &str,
+    sequence: u64,
+    before: Option<&Glance>,
+    after: Option<&Glance>,
+) -> Option<Count> {
+    let mut added = Totals::default();
+    for (glance, sign) in [(before, -1), (after, 1)] {
+        if let Some(glance) = glance {
+            added.add_one(kind, glance, sign);
         }
-        (added != Totals::default()).then_some(Count { sequence: change.sequence, added })
-    });
-    counts.collect()
+    }
+    (added != Totals::default()).then_some(Count { sequence, added })
 }
 
 pub(super) async fn fold(app: &App, counts: Vec<Count>) -> Result<()> {
@@ -96,25 +98,23 @@ impl Totals {
         difference
     }
 
-    fn add_item(&mut self, kind: &str, item: &Item, sign: i64) {
-        let number = |value: Option<&Value>| value.and_then(Value::as_i64).unwrap_or(0);
+    fn add_one(&mut self, kind: &str, glance: &Glance, sign: i64) {
         match kind {
             "MODEL" => self.models += sign,
             "DEV" => {
                 self.devices += sign;
-                if item.get("closed_ms").is_none_or(Value::is_null) {
-                    let slots = item.get("capabilities").and_then(|all| all.get("slots"));
+                if glance.closed_ms.is_none() {
+                    let slots = glance.capabilities.as_ref().map_or(0, |can| can.slots);
                     self.connections += sign;
-                    self.slots += sign * number(slots);
-                    self.slots_free += sign * number(item.get("slots_free"));
+                    self.slots += sign * i64::from(slots);
+                    self.slots_free += sign * i64::from(glance.slots_free.unwrap_or(0));
                 }
             }
-            "JOB" => match super::state(item) {
-                Some("queued") => self.queued += sign,
-                Some("running") => self.running += sign,
+            _ => match glance.state {
+                Some(State::Queued) => self.queued += sign,
+                Some(State::Running) => self.running += sign,
                 _ => {}
             },
-            _ => {}
         }
     }
 }

@@ -87,9 +87,9 @@ impl Waiting<'_> {
             }
             let pause = Duration::from_micros((pause_ms * 1000).min(self.until_us - now));
             match watch.changed(pause, self.usual()).await? {
-                Some((token, item)) => {
+                Some((token, image)) => {
                     self.token = self.token.max(token);
-                    let job: Job = table::decode(item)?;
+                    let job: Job = image.decode()?;
                     // a change that this call made itself comes back too
                     if job.version > self.job.version {
                         self.job = job;

@@ -39,6 +39,9 @@ pub type Shape = Vec<Option<usize>>;
 /// model's item.
 const MAX_DESCRIPTION: usize = 128 * 1024;
 
+/// How deep a schema may be nested: an item of the table bears 32 levels, its own included.
+const MAX_NESTING: usize = 24;
+
 impl Description {
     /// Sets one field of an upload's form.
     ///
@@ -47,10 +50,8 @@ impl Description {
     pub fn set(&mut self, field: &str, text: &str) -> Result<bool> {
         match field {
             "name" => self.name = text.to_owned(),
-            "input_schema" => self.input_schema = Some(json(field, text, "a JSON Schema object")?),
-            "output_schema" => {
-                self.output_schema = Some(json(field, text, "a JSON Schema object")?)
-            }
+            "input_schema" => self.input_schema = Some(schema(field, text)?),
+            "output_schema" => self.output_schema = Some(schema(field, text)?),
             "labels" => {
                 self.labels = Some(json(field, text, "a list of names such as [\"cat\",\"dog\"]")?);
             }
@@ -75,6 +76,23 @@ impl Description {
 fn json<T: serde::de::DeserializeOwned>(field: &str, text: &str, expected: &str) -> Result<T> {
     serde_json::from_str(text)
         .map_err(|error| Error::invalid(field, format!("expected {expected}: {error}")))
+}
+
+fn schema(field: &str, text: &str) -> Result<Map<String, Value>> {
+    fn levels(value: &Value) -> usize {
+        let within = match value {
+            Value::Array(values) => values.iter().map(levels).max(),
+            Value::Object(fields) => fields.values().map(levels).max(),
+            _ => return 0,
+        };
+        within.unwrap_or(0) + 1
+    }
+    let schema: Map<String, Value> = json(field, text, "a JSON Schema object")?;
+    if schema.values().any(|value| levels(value) >= MAX_NESTING) {
+        let message = format!("is nested more than {MAX_NESTING} levels deep; make it flatter");
+        return Err(Error::invalid(field, message));
+    }
+    Ok(schema)
 }
 
 fn adapter(field: &str, name: &str) -> Result<String> {

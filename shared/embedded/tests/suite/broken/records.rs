@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ports::{
-    Change, Changes, Condition, Error, Item, Key, Page, Query, Records, Result, Token, Watch, Write,
+    Change, Changes, Condition, Error, Image, Item, Key, Page, Query, Records, Result, Token,
+    Watch, Write,
 };
 
 use super::Faulty;
@@ -139,7 +140,7 @@ impl Watch for LateWatch {
         &mut self,
         patience: Duration,
         usual: Duration,
-    ) -> Result<Option<(Token, Item)>> {
+    ) -> Result<Option<(Token, Image)>> {
         self.faulty.changes.watch(&self.key).changed(patience, usual).await
     }
 }

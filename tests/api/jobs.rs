@@ -40,14 +40,21 @@ async fn an_accepted_job_is_polled_until_its_result_is_there() {
                 "/api/v1/inference/[id]"
             }
         }),
-    }, @"");
+    }, @r#"
+    {
+      "job_id": "[id]",
+      "message": "Inference job queued",
+      "poll_url": "/api/v1/inference/[id]",
+      "status": "queued"
+    }
+    "#);
     let job = platform.client.until_ended(id).await;
     assert_eq!((&job["status"], &job["project_id"]), (&json!("completed"), &json!("mine")));
     assert_close(&job["result"], &output);
 }
 
 #[tokio::test]
-async fn there_are_five_ways_to_ask_for_it() {
+async fn there_are_four_ways_to_ask_for_it() {
     let platform = Platform::start();
     let model = platform.upload("mlp.onnx").await;
     let body = json!({ "model_id": model, "input": mlp_case().0 });
@@ -59,8 +66,6 @@ async fn there_are_five_ways_to_ask_for_it() {
         request("").header("X-Async", "true"),
         request("").header("Prefer", "respond-async"),
         request("").header("Prefer", "handling=lenient, respond-async"),
-        // whoever waits for nothing is told where to look
-        request("").header("Prefer", "wait=0"),
     ] {
         let (status, accepted) = answer(request).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{accepted}");
@@ -74,6 +79,11 @@ async fn there_are_five_ways_to_ask_for_it() {
     ] {
         assert_eq!(answer(request).await.0, StatusCode::OK);
     }
+    // whoever waits for nothing is told where to look, unless it is there already
+    let (status, job) = answer(request("").header("Prefer", "wait=0")).await;
+    assert!(status.is_success(), "{job}");
+    let job = platform.client.until_ended(text(&job["job_id"])).await;
+    assert_eq!(job["status"], "completed");
 }
 
 #[tokio::test]
@@ -103,7 +113,16 @@ async fn a_queued_job_is_cancelled_once() {
     assert_eq!(status, StatusCode::OK);
     insta::assert_json_snapshot!(job, {
         ".job_id" => "[id]", ".model_id" => "[id]", ".created_at" => "[time]"
-    }, @"");
+    }, @r#"
+    {
+      "attempts": 0,
+      "created_at": "[time]",
+      "job_id": "[id]",
+      "model_id": "[id]",
+      "model_version": 1,
+      "status": "queued"
+    }
+    "#);
     let (status, answer) = platform.client.delete(&path).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(answer, json!({ "job_id": id, "status": "cancelled" }));
@@ -172,8 +191,12 @@ async fn placement_decides_whose_device_is_asked() {
     let device = platform.until_listed("desk", "idle").await;
     let model = platform.upload("mlp.onnx").await;
     let mut body = json!({ "model_id": model, "input": mlp_case().0 });
-    let (_, job) = platform.client.post("/inference", body.clone()).await;
-    assert_eq!(job["device_id"], device["id"], "one's own device comes first");
+    // the view that placement has of the devices lags a moment behind
+    eventually("a job on one's own device", || async {
+        let (_, job) = platform.client.post("/inference", body.clone()).await;
+        (job["device_id"] == device["id"]).then_some(())
+    })
+    .await;
     body["placement"] = json!("platform");
     let (_, job) = platform.client.post("/inference", body).await;
     assert_ne!(job["device_id"], device["id"]);

@@ -37,7 +37,69 @@ async fn the_answer_to_an_upload_describes_the_model() {
     assert!(text(&model["id"]).starts_with("model_"));
     insta::assert_json_snapshot!(model, {
         ".id" => "[id]", ".uploaded_at" => "[time]"
-    }, @"");
+    }, @r#"
+    {
+      "checksum": "sha256:e495eabf0933fbfa489f5e51d9607aadecfefef03b84c7cc2b8746a1efc504a2",
+      "format": "onnx",
+      "id": "[id]",
+      "input_schema": null,
+      "input_shape": [
+        null,
+        4
+      ],
+      "inputs": [
+        {
+          "dtype": "float32",
+          "name": "a",
+          "shape": [
+            null,
+            4
+          ]
+        },
+        {
+          "dtype": "int64",
+          "name": "b",
+          "shape": [
+            null,
+            4
+          ]
+        }
+      ],
+      "labels": null,
+      "name": "my_model",
+      "output_schema": null,
+      "output_shape": [
+        null,
+        4
+      ],
+      "outputs": [
+        {
+          "dtype": "float32",
+          "name": "sum",
+          "shape": [
+            null,
+            4
+          ]
+        },
+        {
+          "dtype": "float32",
+          "name": "product",
+          "shape": [
+            null,
+            4
+          ]
+        }
+      ],
+      "placement": "own",
+      "postprocessing": null,
+      "preprocessing": null,
+      "revision": 1,
+      "size": 211,
+      "status": "ready",
+      "uploaded_at": "[time]",
+      "version": 1
+    }
+    "#);
     let (_, list) = platform.client.get("/models").await;
     assert_eq!(list, json!({ "models": [model], "total": 1, "next_cursor": null }));
 }

@@ -15,7 +15,8 @@ use embedded::{Embedded, Options};
 use protocol::{
     rest::admin::{NewCustomer, NewKey},
     socket::{
-        Capabilities, Hardware, Hello, InstanceType, Payload, Share, TaskDone, TaskRun, encode, kind,
+        Capabilities, Hardware, Hello, InstanceType, Payload, Share, TaskDone, TaskRun, encode,
+        kind,
     },
     tensor::{Named, Tensor},
 };
@@ -86,8 +87,7 @@ impl Platform {
     async fn infer(&self, model: &str) -> Value {
         let input = json!({ "data": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], "shape": [1, 10] });
         let body = json!({ "model_id": model, "input": input }).to_string().into_bytes();
-        let request =
-            Request::post("/api/v1/inference").header("content-type", "application/json");
+        let request = Request::post("/api/v1/inference").header("content-type", "application/json");
         self.call(request, body).await
     }
 

@@ -15,7 +15,8 @@ async fn every_answer_that_was_given_is_there_after_a_crash() {
         let answered = Arc::new(Mutex::new(Vec::new()));
         let callers: Vec<_> = (0..8)
             .map(|_| {
-                let (client, model, input) = (platform.client.clone(), model.clone(), input.clone());
+                let (client, model, input) =
+                    (platform.client.clone(), model.clone(), input.clone());
                 let answered = answered.clone();
                 tokio::spawn(async move {
                     let body = serde_json::json!({ "model_id": model, "input": input });

@@ -70,7 +70,8 @@ async fn a_device_that_returns_after_being_replaced_changes_nothing() {
     .await;
     let (_, after) = platform.client.get(&path).await;
     assert_eq!(before, after);
-    let (_, device) = platform.client.get(&format!("/devices/{}", zombie_id.as_str().unwrap())).await;
+    let (_, device) =
+        platform.client.get(&format!("/devices/{}", zombie_id.as_str().unwrap())).await;
     assert_eq!(device["owned"], true);
 }
 

@@ -88,11 +88,13 @@ pub struct Options {
     pub own_device: bool,
     pub heartbeat_ms: u64,
     pub lease_ms: u64,
+    /// What is logged, as in `DCMP_LOG`.
+    pub log: Option<&'static str>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { own_device: true, heartbeat_ms: 5_000, lease_ms: 15_000 }
+        Self { own_device: true, heartbeat_ms: 5_000, lease_ms: 15_000, log: None }
     }
 }
 
@@ -196,6 +198,9 @@ fn launch(data: &Path, options: &Options) -> (Process, String) {
         .args(["--lease-ms", &options.lease_ms.to_string()])
         .env_remove("DCMP_URL")
         .stdout(Stdio::piped());
+    if let Some(log) = options.log {
+        command.env("DCMP_LOG", log);
+    }
     if !options.own_device {
         command.arg("--no-own-device");
     }

@@ -15,6 +15,10 @@ use crate::{
     signals::Signals,
 };
 
+/// More than one, so that a processor has its next task at hand; a device computes on as many threads
+/// as it has processors, whatever its slots.
+const SLOTS_PER_CORE: usize = 8;
+
 /// Lends this computer to a platform: runs the models that it is sent
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -36,7 +40,8 @@ pub(crate) struct Args {
     /// What to call this device
     #[arg(long)]
     name: Option<String>,
-    /// Tasks that run at once [default: one per processor]
+    /// Tasks that it takes at once; they share the processors, and small ones are computed together
+    /// [default: 8 per processor]
     #[arg(long)]
     slots: Option<u32>,
     /// Whom it works for
@@ -73,7 +78,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         url: url.clone(),
         api_key: key.into(),
         name: args.name,
-        slots: args.slots.unwrap_or_else(|| u32::try_from(cores).unwrap_or(1)),
+        slots: args.slots.unwrap_or_else(|| u32::try_from(cores * SLOTS_PER_CORE).unwrap_or(1)),
         share: match args.share {
             Share::Own => device::Share::Own,
             Share::Everyone => device::Share::Everyone,

@@ -1,6 +1,7 @@
 //! The edge of every function: what a route declares, who calls it, how bodies are read, and how
 //! errors are said.
 
+mod drain;
 mod error;
 mod extract;
 mod openapi;

@@ -13,7 +13,7 @@ use tower_http::{
     cors::{Any, CorsLayer},
 };
 
-use crate::{BASE_PATH, Entry, Error, Route, request_id};
+use crate::{BASE_PATH, Entry, Error, Route, drain, request_id};
 
 /// Mounts the routes under [`BASE_PATH`], and at the root those that answer there too.
 pub fn router(app: &App, routes: &[Route]) -> Router {
@@ -36,6 +36,7 @@ pub fn router(app: &App, routes: &[Route]) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(cors())
         .layer(middleware::from_fn_with_state(app.clone(), request_id::assign))
+        .layer(middleware::map_request(async |request| drain::unread_rest(request)))
 }
 
 /// What answers at the root too, for probes and people.

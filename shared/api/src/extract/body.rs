@@ -56,6 +56,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         }
         let bytes =
             axum::body::to_bytes(request.into_body(), MAX_JSON).await.map_err(|_| too_large())?;
+        // a list of the fields' values would do for serde
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            let message = "expected a JSON object, such as {\"name\": \"value\"}";
+            return Err(Error::invalid("body", message).into());
+        }
         match serde_json::from_slice(&bytes) {
             Ok(value) => Ok(Self { value, bytes }),
             Err(_) => Err(explain::<T>(&bytes).into()),

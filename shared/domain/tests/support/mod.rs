@@ -76,7 +76,13 @@ pub(crate) fn done(job: &Job, fence: &str) -> Option<Job> {
     finished(job, fence, 0.0, 1.0, NOW)
 }
 
-pub(crate) fn finished(job: &Job, fence: &str, queue: f64, compute: f64, now_us: u64) -> Option<Job> {
+pub(crate) fn finished(
+    job: &Job,
+    fence: &str,
+    queue: f64,
+    compute: f64,
+    now_us: u64,
+) -> Option<Job> {
     job.fences.get(fence)?;
     let outcome = Outcome {
         fence: fence.to_owned(),

@@ -1,0 +1,168 @@
+//! `/devices`: what owners see of their devices, and others of shared ones.
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{
+    assert_refused,
+    support::{Platform, eventually, mlp_case},
+    text,
+};
+
+#[tokio::test]
+async fn a_device_is_shown_to_its_owner() {
+    let platform = Platform::without_own_device();
+    let _device = platform.device_with("desk", &["--slots", "2"]).await;
+    let listed = platform.until_listed("desk", "idle").await;
+    let (status, device) = platform.client.get(&format!("/devices/{}", text(&listed["id"]))).await;
+    assert_eq!((status, &device), (StatusCode::OK, &listed));
+    assert!(text(&device["id"]).starts_with("dev_"));
+    insta::assert_json_snapshot!(device, {
+        ".id" => "[id]",
+        ".uuid" => "[uuid]",
+        ".sdk_version" => "[version]",
+        ".platform" => "[os/arch]",
+        ".hardware.os" => "[os]",
+        ".hardware.arch" => "[arch]",
+        ".hardware.cpu" => "[cpu]",
+        ".hardware.cores" => "[cores]",
+        ".hardware.memory_mb" => "[mb]",
+        ".capabilities.max_model_mb" => "[mb]",
+        ".connected_at" => "[time]",
+        ".last_seen_at" => "[time]",
+    }, @r#"
+    {
+      "capabilities": {
+        "formats": [
+          "onnx"
+        ],
+        "gpu": false,
+        "inference": true,
+        "max_model_mb": "[mb]",
+        "slots": 2,
+        "training": false
+      },
+      "connected_at": "[time]",
+      "current_tasks": 0,
+      "hardware": {
+        "arch": "[arch]",
+        "cores": "[cores]",
+        "cpu": "[cpu]",
+        "memory_mb": "[mb]",
+        "os": "[os]"
+      },
+      "id": "[id]",
+      "instance_type": "user",
+      "last_seen_at": "[time]",
+      "metrics": {
+        "avg_latency_ms": 0.0,
+        "cpu_ms": 0,
+        "gpu_ms": 0,
+        "tasks_completed": 0,
+        "tasks_failed": 0
+      },
+      "name": "desk",
+      "owned": true,
+      "platform": "[os/arch]",
+      "sdk_type": "rust",
+      "sdk_version": "[version]",
+      "share": "own",
+      "status": "idle",
+      "uuid": "[uuid]"
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn sums_over_devices() {
+    let platform = Platform::without_own_device();
+    let (_, stats) = platform.client.get("/devices/stats").await;
+    assert_eq!((&stats["total"], &stats["slots"]), (&json!(0), &json!(0)));
+    let _one = platform.device_with("one", &["--slots", "2"]).await;
+    let mut two = platform.device_with("two", &["--slots", "3"]).await;
+    let model = platform.upload("mlp.onnx").await;
+    for _ in 0..3 {
+        assert_eq!(platform.client.infer(&model, &mlp_case().0).await.0, StatusCode::OK);
+    }
+    two.process.end();
+    platform.until_listed("two", "offline").await;
+    let stats = eventually("three counted tasks", || async {
+        let (_, stats) = platform.client.get("/devices/stats").await;
+        (stats["tasks_completed"] == 3 && stats["slots_free"] == 2).then_some(stats)
+    });
+    let stats: Value = stats.await;
+    insta::assert_json_snapshot!(stats, @r#"
+    {
+      "by_instance_type": {
+        "user": 2
+      },
+      "by_sdk_type": {
+        "rust": 2
+      },
+      "by_status": {
+        "idle": 1,
+        "offline": 1
+      },
+      "slots": 2,
+      "slots_free": 2,
+      "tasks_completed": 3,
+      "tasks_failed": 0,
+      "total": 2
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn others_see_shared_devices_without_what_is_their_owners() {
+    let platform = Platform::without_own_device();
+    let _own = platform.device("mine alone").await;
+    let _shared = platform.device_with("shared", &["--share", "everyone"]).await;
+    let shared = platform.until_listed("shared", "idle").await;
+    let own = platform.until_listed("mine alone", "idle").await;
+    let stranger = platform.stranger().await;
+    let (_, list) = stranger.get("/devices").await;
+    assert_eq!((&list["total"], list["devices"].as_array().unwrap().len()), (&json!(1), 1));
+    let seen = &list["devices"][0];
+    assert_eq!((&seen["id"], &seen["owned"]), (&shared["id"], &json!(false)));
+    for private in ["name", "uuid", "hardware", "metrics"] {
+        assert_eq!(seen[private], Value::Null, "{private}");
+        assert_ne!(shared[private], Value::Null, "{private}");
+    }
+    let (status, shown) = stranger.get(&format!("/devices/{}", text(&shared["id"]))).await;
+    assert_eq!((status, &shown), (StatusCode::OK, seen));
+    let hidden = stranger.get(&format!("/devices/{}", text(&own["id"]))).await;
+    assert_refused(hidden, 404, "NOT_FOUND", &["GET /api/v1/devices"]);
+    let (_, stats) = stranger.get("/devices/stats").await;
+    assert_eq!((&stats["total"], &stats["tasks_completed"]), (&json!(1), &json!(0)));
+    // each once for the owner, though one of them is in two lists
+    let (_, list) = platform.client.get("/devices").await;
+    assert_eq!((&list["total"], list["devices"].as_array().unwrap().len()), (&json!(2), 2));
+}
+
+#[tokio::test]
+async fn devices_by_state() {
+    let platform = Platform::without_own_device();
+    let _one = platform.device("one").await;
+    let mut two = platform.device("two").await;
+    two.process.end();
+    platform.until_listed("two", "offline").await;
+    for (status, expected) in
+        [("idle", json!(["one"])), ("offline", json!(["two"])), ("busy", json!([]))]
+    {
+        let (_, list) = platform.client.get(&format!("/devices?status={status}")).await;
+        let names: Vec<_> =
+            list["devices"].as_array().unwrap().iter().map(|d| &d["name"]).collect();
+        assert_eq!(json!(names), expected, "{status}");
+    }
+    let refused = platform.client.get("/devices?status=asleep").await;
+    assert_refused(refused, 400, "VALIDATION_ERROR", &["status: ", "`idle`", "`offline`"]);
+}
+
+#[tokio::test]
+async fn devices_that_are_not_there() {
+    let platform = Platform::without_own_device();
+    for id in ["dev_0", "dev_", "platform", "statistics", "a%2fb", &"d".repeat(2_000)] {
+        let refused = platform.client.get(&format!("/devices/{id}")).await;
+        assert_refused(refused, 404, "NOT_FOUND", &["there is no device"]);
+    }
+}

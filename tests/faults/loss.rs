@@ -94,7 +94,8 @@ async fn a_late_result_counts_when_nobody_replaced_the_device() {
 
 #[tokio::test]
 async fn work_without_a_caller_moves_to_another_device_when_its_device_dies() {
-    let options = Options { own_device: false, heartbeat_ms: 200, lease_ms: 1_000 };
+    let options =
+        Options { own_device: false, heartbeat_ms: 200, lease_ms: 1_000, ..Options::default() };
     let platform = Platform::with(options);
     let mut doomed = platform.device("doomed").await;
     let model = platform.upload("mlp.onnx").await;

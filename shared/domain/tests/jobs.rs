@@ -145,3 +145,15 @@ fn the_parts_of_the_time_never_exceed_the_whole() {
     assert!((queue + transfer + compute - total).abs() < 1e-9);
     assert!([queue, transfer, compute].iter().all(|part| *part >= 0.0));
 }
+
+#[test]
+fn a_job_that_many_decline_forgets_them_and_stays_small() {
+    let mut job = after(&job(), [assign("kept")]);
+    for round in 0..1_000 {
+        let fence = format!("busy{round}");
+        job = after(&job, [assign(&fence), declined(&fence)]);
+        assert!(job.attempts.len() <= 17, "{} attempts", job.attempts.len());
+    }
+    assert_eq!((job.state, job.tried()), (State::Running, 1));
+    assert_eq!(job.working().next().unwrap().fence, "kept");
+}

@@ -61,11 +61,13 @@ pub(crate) async fn ask(
     inputs: &[Named],
 ) -> Result<Attempted> {
     let mut recorded = recorded;
+    // the view may list them a moment longer
+    let mut gone: Vec<String> = Vec::new();
     loop {
         if !job.may_try(app.lease()) {
             return Ok(Attempted::Nobody(job));
         }
-        let target = match place(app, &job, record).await? {
+        let target = match place(app, &job, record, &gone).await? {
             Place::Device(target) => target,
             Place::Platform => return Ok(Attempted::Platform(job)),
             Place::Busy => return Ok(Attempted::Busy(job)),
@@ -100,6 +102,7 @@ pub(crate) async fn ask(
             Ok(()) => return Ok(Attempted::Sent(next, token, held)),
             Err(PortError::Gone) => {
                 sessions::found_gone(app, &target.device, &target.connection).await?;
+                gone.push(target.device);
                 job = withdraw(app, next, fence, "its connection was gone").await?;
                 if job.state.is_terminal() {
                     return Ok(Attempted::Changed(job));
@@ -121,15 +124,15 @@ async fn withdraw(app: &App, job: Job, fence: String, reason: &str) -> Result<Jo
     })
 }
 
-/// Devices of the caller's own, then shared ones if allowed, then the platform's; never one that
-/// had this job before while another can take it.
-async fn place(app: &App, job: &Job, record: &Record) -> Result<Place> {
-    let asked: Vec<&str> = job.attempts.iter().map(|attempt| attempt.device.as_str()).collect();
-    let found = place_avoiding(app, job, record, &asked).await?;
-    let working = job.working().next().is_some();
-    match found {
-        Place::Nobody if !asked.is_empty() && !working => {
-            place_avoiding(app, job, record, &[]).await
+/// Devices of the caller's own, then shared ones if allowed, then the platform's; never one that is
+/// gone, nor one that had this job before while another can take it.
+async fn place(app: &App, job: &Job, record: &Record, gone: &[String]) -> Result<Place> {
+    let gone = gone.iter().map(String::as_str);
+    let asked = job.attempts.iter().map(|attempt| attempt.device.as_str());
+    let avoid: Vec<&str> = gone.clone().chain(asked).collect();
+    match place_avoiding(app, job, record, &avoid).await? {
+        Place::Nobody if !job.attempts.is_empty() && job.working().next().is_none() => {
+            place_avoiding(app, job, record, &gone.collect::<Vec<_>>()).await
         }
         found => Ok(found),
     }

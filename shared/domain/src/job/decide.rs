@@ -68,6 +68,9 @@ pub enum Refusal {
     Early,
 }
 
+/// How many attempts a job remembers before it forgets the declined ones.
+const MAX_REMEMBERED: usize = 16;
+
 impl Job {
     /// What `event` makes of the job at `now_us`; pure.
     ///
@@ -125,11 +128,26 @@ impl Job {
         if !self.may_try(settings) {
             return Err(Refusal::Exhausted);
         }
+        if self.attempts.len() >= MAX_REMEMBERED {
+            self.forget_declined();
+        }
         let attempts = &self.attempts;
         self.fences.retain(|_, index| attempts.get(*index).is_some_and(|a| a.end.is_none()));
         self.fences.insert(attempt.fence.clone(), self.attempts.len());
         self.attempts.push(attempt);
         Ok(())
+    }
+
+    /// Declined attempts count for nothing; only so many are remembered, so that the item stays small.
+    fn forget_declined(&mut self) {
+        self.attempts
+            .retain(|attempt| attempt.end.as_ref().is_none_or(|end| end.kind != EndKind::Declined));
+        for (fence, index) in &mut self.fences {
+            // a live fence always has its attempt: declining removes the fence
+            if let Some(found) = self.attempts.iter().position(|attempt| attempt.fence == *fence) {
+                *index = found;
+            }
+        }
     }
 
     /// Notes how a live attempt ended.

@@ -4,12 +4,26 @@
 //! sends it the task, and it never answers.
 
 use reqwest::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use crate::support::{KEY, Options, Platform, assert_close, eventually, mlp_case};
 
 const STOP: i32 = 19;
 const CONTINUE: i32 = 18;
+
+/// Begins an inference; returns when the only device, which is stopped, has the task: the platform
+/// counts the job as running then.
+async fn begin(platform: &Platform, model: &str, input: &Value) -> JoinHandle<(StatusCode, Value)> {
+    let (client, model, input) = (platform.client.clone(), model.to_owned(), input.clone());
+    let call = tokio::spawn(async move { client.infer(&model, &input).await });
+    eventually("the task on the stopped device", || async {
+        let (_, health) = platform.client.get("/health/detailed").await;
+        (health["jobs"]["running"] == 1).then_some(())
+    })
+    .await;
+    call
+}
 
 #[tokio::test]
 async fn when_a_device_is_killed_the_answer_comes_from_another() {
@@ -18,15 +32,7 @@ async fn when_a_device_is_killed_the_answer_comes_from_another() {
     let model = platform.upload("mlp.onnx").await;
     let (input, expected) = mlp_case();
     doomed.process.signal(STOP);
-    let client = platform.client.clone();
-    let (id, sent) = (model.clone(), input.clone());
-    let call = tokio::spawn(async move { client.infer(&id, &sent).await });
-    // it has the task when the platform counts it as running
-    eventually("the task on the stopped device", || async {
-        let (_, health) = platform.client.get("/health/detailed").await;
-        (health["jobs"]["running"] == 1).then_some(())
-    })
-    .await;
+    let call = begin(&platform, &model, &input).await;
     let _other = platform.device("other").await;
     doomed.process.kill();
     let (status, job) = call.await.unwrap();
@@ -45,14 +51,7 @@ async fn a_device_that_returns_after_being_replaced_changes_nothing() {
     let model = platform.upload("mlp.onnx").await;
     let (input, expected) = mlp_case();
     zombie.process.signal(STOP);
-    let client = platform.client.clone();
-    let (id, sent) = (model.clone(), input.clone());
-    let call = tokio::spawn(async move { client.infer(&id, &sent).await });
-    eventually("the task on the stopped device", || async {
-        let (_, health) = platform.client.get("/health/detailed").await;
-        (health["jobs"]["running"] == 1).then_some(())
-    })
-    .await;
+    let call = begin(&platform, &model, &input).await;
     let _other = platform.device("other").await;
     let (status, job) = call.await.unwrap();
     assert_eq!(status, StatusCode::OK, "{job}");
@@ -61,7 +60,6 @@ async fn a_device_that_returns_after_being_replaced_changes_nothing() {
     let (_, before) = platform.client.get(&path).await;
     zombie.process.signal(CONTINUE);
     // it is back when it does work again: by then its late result has been judged, as it was sent first
-    platform.until_listed("zombie", "idle").await;
     let zombie_id = platform.until_listed("zombie", "idle").await["id"].clone();
     eventually("an answer of the device that came back", || async {
         let (_, job) = platform.client.infer(&model, &input).await;

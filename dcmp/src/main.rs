@@ -21,6 +21,11 @@ use crate::{
     exit::Exit,
 };
 
+/// A request makes some hundred small allocations, on whichever thread: this allocator makes them in
+/// a fraction of the time that the system's takes.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Distributed compute: upload a model, run it on contributed computers.
 #[derive(Parser)]
 #[command(name = "dcmp", version, propagate_version = true, after_help = exit::HELP)]

@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use service::App;
+use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{Any, CorsLayer},
@@ -32,11 +33,14 @@ pub fn router(app: &App, routes: &[Route]) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         // each body has its own limit, by what it is
-        .layer(DefaultBodyLimit::disable())
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(cors())
-        .layer(middleware::from_fn_with_state(app.clone(), request_id::assign))
-        .layer(middleware::map_request(async |request| drain::unread_rest(request)))
+        .layer(
+            ServiceBuilder::new()
+                .layer(middleware::map_request(async |request| drain::unread_rest(request)))
+                .layer(middleware::from_fn_with_state(app.clone(), request_id::assign))
+                .layer(cors())
+                .layer(CatchPanicLayer::custom(panicked))
+                .layer(DefaultBodyLimit::disable()),
+        )
 }
 
 /// What answers at the root too, for probes and people.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ports::{Change, Condition, Image, Item, Key, Ports, Write};
+use ports::{Change, Condition, Item, Key, Ports, Write};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
@@ -114,11 +114,7 @@ async fn images(subject: &mut dyn Subject) -> Outcome {
     ports.records.write(Write::delete(key.clone(), Condition::Exists)).await?;
     let second = item(json!({"a": 1, "b": {"c": "ä\n"}, "number": 2, "version": 1}));
     let seen = read_all(&ports, &key.partition, &key.partition, 3, subject.patience()).await?;
-    let item = |image: Option<Image>| image.map(|image| image.item()).transpose();
-    let images = seen
-        .into_iter()
-        .map(|change| Ok((item(change.old)?, item(change.new)?)))
-        .collect::<ports::Result<Vec<_>>>()?;
+    let images: Vec<_> = seen.into_iter().map(|change| (change.old, change.new)).collect();
     let expected =
         [(None, Some(first.clone())), (Some(first), Some(second.clone())), (Some(second), None)];
     ensure!(images == expected, "the images are {images:?}");
@@ -154,7 +150,7 @@ async fn watch(subject: &mut dyn Subject) -> Outcome {
     ports.records.write(put(2)).await?;
     let newest = watch.changed(patience, usual).await?;
     let Some((token, seen)) = newest else { return Err(Failure("a change was missed".into())) };
-    ensure!(seen.item()? == numbered(2), "the newest state is 2, not {seen:?}");
+    ensure!(seen == numbered(2), "the newest state is 2, not {seen:?}");
     timeout(patience, ports.records.durable(token)).await??;
     // During the wait.
     let writer = async {
@@ -163,7 +159,7 @@ async fn watch(subject: &mut dyn Subject) -> Outcome {
     };
     let (seen, written) = tokio::join!(watch.changed(patience, usual), writer);
     written?;
-    let seen = seen?.map(|(_, image)| image.item()).transpose()?;
+    let seen = seen?.map(|(_, item)| item);
     ensure!(seen == Some(Item::default()), "a deleted item came as {seen:?}");
     Ok(())
 }

@@ -45,10 +45,7 @@ pub(crate) use {checks, ensure};
 
 /// An item from a JSON object.
 pub(crate) fn item(value: Value) -> Item {
-    match value {
-        Value::Object(item) => item,
-        other => Item::from_iter([("value".to_owned(), other)]),
-    }
+    Item::from_json(value.to_string().into())
 }
 
 /// A small item that holds a number.

@@ -89,7 +89,7 @@ async fn fold(ports: Ports, consumer: String) {
 
 /// About 600 bytes, as a job with its first attempt.
 fn submitted(job: &str) -> Item {
-    let serde_json::Value::Object(item) = json!({
+    Item::encode(&json!({
         "job_id": job, "customer": "cus_019a9c0f2b7e7d5c8a40c5d145a1b2c3", "kind": "inference",
         "model": "model_019a9c0f2b7e7d5c8a40c5d145a1b2c3", "model_version": 3, "revision": 7,
         "status": "running", "created_at": 1_763_720_000_123_u64, "deadline_ms": 300_000,
@@ -97,23 +97,19 @@ fn submitted(job: &str) -> Item {
         "data": [0.12, 0.5, 1.25, -0.75, 0.0, 3.5, 2.25, -1.0, 0.33, 0.9]},
         "fences": {"f_1": {"device": "dev_019a9c0f2b7e7d5c8a40c5d145a1b2c3", "session": "ses_1"}},
         "attempts": 1, "body_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-    }) else {
-        unreachable!("it is an object")
-    };
-    item
+    }))
+    .unwrap()
 }
 
 /// What `taskDone` adds.
 fn done() -> Item {
-    let serde_json::Value::Object(item) = json!({
+    Item::encode(&json!({
         "status": "completed", "completed_at": 1_763_720_000_223_u64,
         "result": {"dtype": "f32", "shape": [1, 2], "data": [0.25, 0.75]},
         "timings_ms": {"queue": 0.1, "transfer": 0.4, "compute": 0.05, "total": 0.9},
         "usage": {"cpu_ms": 0.05, "gpu_ms": 0.0, "peak_memory_mb": 24, "bytes_in": 120, "bytes_out": 60}
-    }) else {
-        unreachable!("it is an object")
-    };
-    item
+    }))
+    .unwrap()
 }
 
 fn resident_mb() -> usize {

@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use ports::Clock;
+use rand::RngCore;
 
 /// Follows the wall clock forwards only: where that is set back, time goes on at its usual pace.
 #[derive(Debug)]
@@ -39,7 +40,8 @@ impl Clock for SystemClock {
     }
 
     fn random(&self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).expect("the operating system gives random bytes");
+        // ChaCha, seeded by the operating system and again after every 64 KB
+        rand::rng().fill_bytes(bytes);
     }
 
     async fn sleep(&self, duration: Duration) {

@@ -1,20 +1,12 @@
 //! Time to live: an index of what expires when, swept in the background. The index is only a hint;
 //! the item itself says whether it is due, so entries left from earlier writes do no harm.
 
-use ports::{Clock, Error, Item, Result};
+use ports::{Clock, Error, Result};
 
 use crate::{engine::Engine, table};
 
-/// The attribute with the epoch second after which an item may go.
-const EXPIRES_AT: &str = "expires_at";
-
 /// How many items go at once, so that writers are not held up for long.
 const BATCH: usize = 32;
-
-/// When the item expires, in epoch seconds.
-pub(crate) fn expires_at(item: &Item) -> Option<u64> {
-    item.get(EXPIRES_AT)?.as_u64()
-}
 
 /// The entry of the index for the item under the engine's key `key`.
 pub(crate) fn index_key(second: u64, key: &[u8]) -> Vec<u8> {

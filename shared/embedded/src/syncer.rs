@@ -6,6 +6,7 @@ use std::{
         Condvar, PoisonError,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use fjall::{Database, PersistMode};
@@ -20,6 +21,10 @@ struct Waiting {
     waiters: Vec<(u64, oneshot::Sender<bool>)>,
     stop: bool,
 }
+
+/// When fewer wait than the last round served, how long the others are waited for: they are probably
+/// on their way, and a round costs the same however many share it. Who is alone never waits.
+const GATHER: Duration = Duration::from_micros(100);
 
 const OPEN: u8 = 0;
 const CLOSED: u8 = 1;
@@ -117,6 +122,7 @@ impl Syncer {
                 return;
             }
         };
+        let mut served = 0;
         loop {
             {
                 let mut waiting = self.waiting.lock();
@@ -125,6 +131,11 @@ impl Syncer {
                         return;
                     }
                     waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                }
+                let alone = waiting.waiters.len() < served;
+                if alone && !waiting.stop {
+                    drop(waiting);
+                    std::thread::sleep(GATHER);
                 }
             }
             let target = self.committed.load(Ordering::Acquire);
@@ -142,6 +153,7 @@ impl Syncer {
                 .waiters
                 .extract_if(.., |(number, _)| *number <= target)
                 .collect();
+            served = done.len();
             for (_, waiter) in done {
                 // A waiter that was dropped has nobody to tell.
                 let _ = waiter.send(true);

@@ -11,10 +11,9 @@ use ports::{
     Clock, Error, Item, Key, MAX_TRANSACTION, Order, Page, Query, Records, Result, Token, Write,
 };
 
-pub(crate) use self::stored::parse;
 use self::{
-    prepared::{Outcome, Prepared},
-    stored::damaged,
+    prepared::{EXPIRES_AT, Outcome, Prepared},
+    stored::{Attributes, damaged, item},
 };
 use crate::{engine::Engine, expiry, feed::Entry, keys};
 
@@ -109,7 +108,7 @@ pub(crate) fn expire(engine: &Engine, entries: &[Slice], now: u64) -> Result<()>
         let Some((_, key)) = entry.split_first_chunk::<{ size_of::<u64>() }>() else { continue };
         let Some(old) = read(engine, key)? else { continue };
         // An item may have several entries, and be put off since.
-        let due = expiry::expires_at(&parse(&old)?).is_some_and(|second| second < now);
+        let due = Attributes::of(&old)?.number(EXPIRES_AT).is_some_and(|second| second < now);
         if due && !expired.contains(&key) {
             let outcome = Outcome { old: Some(old), new: None, expires_at: None };
             staged.add(engine, engine.clock.now_ms(), key, &outcome);
@@ -136,7 +135,7 @@ impl Records for Table {
         // A snapshot, so that whoever sees one write of a transaction sees the others too.
         let snapshot = self.0.database.snapshot();
         let json = snapshot.get(&self.0.records, key).map_err(Error::unavailable)?;
-        json.map(|json| parse(&json)).transpose()
+        Ok(json.as_ref().map(item))
     }
 
     async fn batch_get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
@@ -147,11 +146,11 @@ impl Records for Table {
             )));
         }
         let snapshot = self.0.database.snapshot();
-        let item = |key| {
+        let read = |key| {
             let json = snapshot.get(&self.0.records, keys::encode(key)?);
-            json.map_err(Error::unavailable)?.map(|json| parse(&json)).transpose()
+            Ok(json.map_err(Error::unavailable)?.as_ref().map(item))
         };
-        keys.iter().map(item).collect()
+        keys.iter().map(read).collect()
     }
 
     async fn write(&self, write: Write) -> Result<Token> {
@@ -204,7 +203,7 @@ impl Records for Table {
             let (key, json) = pair.into_inner().map_err(Error::unavailable)?;
             bytes += json.len();
             let sort = keys::sort_key(&key, &query.partition).ok_or_else(damaged)?;
-            page.items.push((sort.to_owned(), parse(&json)?));
+            page.items.push((sort.to_owned(), item(&json)));
         }
     }
 

@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use fjall::Slice;
-use ports::{Image, Result, Token, Watch};
+use ports::{Item, Result, Token, Watch};
 use tokio::sync::Notify;
 
 use crate::lock::Mutex;
@@ -92,7 +92,7 @@ impl Watch for LocalWatch {
         &mut self,
         patience: Duration,
         _usual: Duration,
-    ) -> Result<Option<(Token, Image)>> {
+    ) -> Result<Option<(Token, Item)>> {
         let change = async {
             loop {
                 if let Some(newest) = self.slot.take() {
@@ -104,8 +104,8 @@ impl Watch for LocalWatch {
         let Ok((token, json)) = tokio::time::timeout(patience, change).await else {
             return Ok(None);
         };
-        let json = json.map_or(Bytes::from_static(b"{}"), |json| Bytes::copy_from_slice(&json));
-        Ok(Some((token, Image::from_json(json))))
+        let item = json.map(|json| Item::from_json(Bytes::copy_from_slice(&json)));
+        Ok(Some((token, item.unwrap_or_default())))
     }
 }
 

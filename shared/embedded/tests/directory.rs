@@ -56,7 +56,7 @@ async fn closing_keeps_what_nobody_waited_for() {
     let store = open(directory.path()).unwrap();
     let key = Key::new("p", "s");
     let ports = store.ports();
-    let write = Write::put(key.clone(), Item::new(), Condition::Always);
+    let write = Write::put(key.clone(), Item::default(), Condition::Always);
     let token = ports.records.write(write.clone()).await.unwrap();
     store.close().await.unwrap();
     let refused = ports.records.write(write).await;

@@ -3,53 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use serde::de::DeserializeOwned;
 
-use crate::{Error, Item, Key, Result, Token};
-
-/// An item at one moment, as JSON text: most readers of the feed need a glance at most, and those
-/// who need more read it into their own type.
-#[derive(Clone)]
-pub struct Image(Bytes);
-
-impl Image {
-    /// The item whose JSON text this is.
-    pub fn from_json(json: Bytes) -> Self {
-        Self(json)
-    }
-
-    /// The item as a value of any type.
-    ///
-    /// # Errors
-    /// When it is not of that type.
-    pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.0).map_err(|error| {
-            Error::Unavailable(format!("an item is not what its reader takes it for: {error}"))
-        })
-    }
-
-    /// The item with all its attributes.
-    ///
-    /// # Errors
-    /// When the text is damaged.
-    pub fn item(&self) -> Result<Item> {
-        self.decode()
-    }
-}
-
-/// By attributes, whatever their order in the text.
-impl PartialEq for Image {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0 || matches!((self.item(), other.item()), (Ok(a), Ok(b)) if a == b)
-    }
-}
-
-impl std::fmt::Debug for Image {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0))
-    }
-}
+use crate::{Item, Key, Result, Token};
 
 /// One change of one item.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,9 +14,9 @@ pub struct Change {
     /// The item.
     pub key: Key,
     /// As it was; `None` when it was created.
-    pub old: Option<Image>,
+    pub old: Option<Item>,
     /// As it is; `None` when it was deleted.
-    pub new: Option<Image>,
+    pub new: Option<Item>,
 }
 
 /// The feed: every change of the table, in order (DynamoDB Streams, old and new image).
@@ -102,5 +57,5 @@ pub trait Watch: Send {
         &mut self,
         patience: Duration,
         usual: Duration,
-    ) -> Result<Option<(Token, Image)>>;
+    ) -> Result<Option<(Token, Item)>>;
 }

@@ -11,7 +11,7 @@ pub enum Error {
     /// The write's condition did not hold; nothing was written. Carries the item as it was, when
     /// there was one.
     #[error("the condition of the write did not hold")]
-    ConditionFailed(Option<Box<Item>>),
+    ConditionFailed(Option<Item>),
     /// The socket is closed; it will never take a message again (API Gateway's `GoneException`).
     #[error("the connection is gone")]
     Gone,

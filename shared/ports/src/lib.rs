@@ -9,6 +9,7 @@ mod changes;
 mod clock;
 mod error;
 mod functions;
+mod item;
 mod queues;
 mod records;
 mod restricted;
@@ -17,13 +18,14 @@ mod sockets;
 use std::sync::Arc;
 
 pub use blobs::{Blobs, Checksum, Method, Part, Stored};
-pub use changes::{Change, Changes, Image, Watch};
+pub use changes::{Change, Changes, Watch};
 pub use clock::Clock;
 pub use error::{Error, Result};
 pub use functions::{Functions, MAX_PAYLOAD};
+pub use item::Item;
 pub use queues::{MAX_DELAY, MAX_MESSAGE, MAX_RECEIVES, Message, Queues};
 pub use records::{
-    Condition, Item, Key, MAX_ITEM, MAX_TRANSACTION, Order, Page, Query, Records, Token, Write,
+    Condition, Key, MAX_ITEM, MAX_TRANSACTION, Order, Page, Query, Records, Token, Write,
 };
 pub use restricted::Action;
 pub use sockets::{MAX_FRAME, Sockets};

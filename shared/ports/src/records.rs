@@ -3,11 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
-
-/// An item's attributes. Two names are the store's: `version` (see [`Write::Update`]) and
-/// `expires_at`, the epoch second after which the item may be removed (time to live).
-pub type Item = serde_json::Map<String, serde_json::Value>;
+use crate::{Item, Result};
 
 /// The largest item, in bytes of its JSON text. DynamoDB's limit is 400 KB of its own encoding,
 /// which is smaller.

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Blobs, Change, Changes, Error, Functions, Image, Item, Key, Message, Method, Page, Part, Ports,
-    Query, Queues, Records, Result, Sockets, Stored, Token, Watch, Write,
+    Blobs, Change, Changes, Error, Functions, Item, Key, Message, Method, Page, Part, Ports, Query,
+    Queues, Records, Result, Sockets, Stored, Token, Watch, Write,
 };
 
 /// What a function may do; its role on AWS is derived from this.
@@ -153,7 +153,7 @@ impl Watch for Refused {
         &mut self,
         _patience: Duration,
         _usual: Duration,
-    ) -> Result<Option<(Token, Image)>> {
+    ) -> Result<Option<(Token, Item)>> {
         Err(self.0.take().unwrap_or(Error::Gone))
     }
 }

@@ -11,7 +11,7 @@ use crate::{Engine, cache::Caches};
 #[derive(Clone)]
 pub struct App {
     /// The world.
-    pub ports: Ports,
+    pub ports: Arc<Ports>,
     shared: Arc<Shared>,
 }
 
@@ -39,13 +39,16 @@ pub struct Settings {
 impl App {
     /// An app over `ports`; `engine` is the platform's own device, if it has one.
     pub fn new(ports: Ports, settings: Settings, engine: Option<Arc<dyn Engine>>) -> Self {
-        Self { ports, shared: Arc::new(Shared { settings, engine, caches: Caches::new() }) }
+        Self {
+            ports: Arc::new(ports),
+            shared: Arc::new(Shared { settings, engine, caches: Caches::new() }),
+        }
     }
 
     /// The same app for one function, limited to what the function declares.
     #[must_use]
     pub fn restricted(&self, function: &'static str, uses: &'static [Action]) -> Self {
-        Self { ports: self.ports.restricted(function, uses), shared: self.shared.clone() }
+        Self { ports: Arc::new(self.ports.restricted(function, uses)), shared: self.shared.clone() }
     }
 
     /// What differs between deployments.

@@ -7,7 +7,7 @@
 //! Nearly every change is of a job, so jobs are looked at, and decoded only where one is needed.
 
 mod fleet;
-mod open;
+pub(crate) mod open;
 pub(crate) mod stats;
 pub(crate) mod totals;
 
@@ -17,7 +17,7 @@ use domain::{
     device::Capabilities,
     job::{Job, State},
 };
-use ports::{Change, Image};
+use ports::{Change, Item};
 use serde::Deserialize;
 
 use crate::{App, Result};
@@ -33,8 +33,8 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
         if key.sort != "HEAD" || !matches!(kind, "JOB" | "DEV" | "MODEL") {
             continue;
         }
-        let before: Option<Glance> = old.as_ref().map(Image::decode).transpose()?;
-        let after: Option<Glance> = new.as_ref().map(Image::decode).transpose()?;
+        let before: Option<Glance> = old.as_ref().map(Item::decode).transpose()?;
+        let after: Option<Glance> = new.as_ref().map(Item::decode).transpose()?;
         counts.extend(totals::count(kind, sequence, before.as_ref(), after.as_ref()));
         match (kind, after) {
             ("JOB", after) => {
@@ -87,5 +87,5 @@ struct JobChange {
     /// Before the batch.
     was_open: bool,
     /// The job, if it is open after the batch.
-    open: Option<Image>,
+    open: Option<Item>,
 }

@@ -89,7 +89,7 @@ where
     match create.await {
         Ok(answer) => {
             let kept = serde_json::to_value(remember(&answer)).map_err(Error::internal)?;
-            let set = [("answer".to_owned(), kept)].into_iter().collect();
+            let set = table::encode(&serde_json::json!({ "answer": kept }))?;
             let condition = Condition::Version(claim.version);
             let token = records.write(Write::update(key, set, condition)).await?;
             records.durable(token).await?;

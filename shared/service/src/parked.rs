@@ -2,11 +2,18 @@
 
 use domain::{fleet::EVERYONE, job::Job, model::Placement};
 use ports::{Condition, Query, Write};
+use serde::{Deserialize, Serialize};
 
 use crate::{App, Result, jobs, table};
 
 /// How long this process believes that nothing waits in a scope.
 const BELIEVED_MS: u64 = 1_000;
+
+/// A job that waits.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    job: String,
+}
 
 /// Where a job waits: with its customer, or where everyone's devices look.
 fn scope(job: &Job) -> &str {
@@ -19,7 +26,7 @@ fn scope(job: &Job) -> &str {
 /// Parks a job.
 pub(crate) async fn put(app: &App, job: &Job) -> Result<()> {
     let scope = scope(job);
-    let row = [("job".to_owned(), job.id.clone().into())].into_iter().collect();
+    let row = table::encode(&Row { job: job.id.clone() })?;
     let key = table::waiting_job(scope, job.created_us, &job.id);
     app.ports.records.write(Write::put(key, row, Condition::Always)).await?;
     app.caches().parked.insert(scope, app.now_ms(), true);
@@ -44,9 +51,8 @@ pub async fn pull(app: &App, customer: &str, limit: usize) -> Result<()> {
         let rows = app.ports.records.query(Query::new(table::waiting(scope), "", limit)).await?;
         app.caches().parked.insert(scope, now, !rows.items.is_empty());
         for (_, row) in rows.items {
-            if let Some(job) = row.get("job").and_then(|job| job.as_str()) {
-                jobs::dispatch(app, job).await?;
-            }
+            let Row { job } = table::decode(row)?;
+            jobs::dispatch(app, &job).await?;
         }
     }
     Ok(())

@@ -10,6 +10,7 @@ use domain::{
 use ports::{Condition, Item, Write};
 use protocol::socket::{self, Bye, Heartbeat, Hello, Welcome};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::{App, Error, Result, SESSIONS_QUEUE, access, fleet, parked, sweep, table, time};
 
@@ -202,10 +203,10 @@ fn describe(
 async fn point_to(app: &App, device: &Device) -> Result<()> {
     let records = &*app.ports.records;
     let own = table::owned(&device.customer, "DEV", &device.id);
-    records.write(Write::put(own, Item::new(), Condition::Always)).await?;
+    records.write(Write::put(own, Item::default(), Condition::Always)).await?;
     let everyone = table::owned(domain::fleet::EVERYONE, "DEV", &device.id);
     let write = match device.share {
-        Share::Everyone => Write::put(everyone, Item::new(), Condition::Always),
+        Share::Everyone => Write::put(everyone, Item::default(), Condition::Always),
         Share::Own => Write::delete(everyone, Condition::Always),
     };
     records.write(write).await?;
@@ -220,11 +221,10 @@ pub async fn heartbeat(app: &App, connection: &Connection, beat: Heartbeat) -> R
     };
     let now = app.now_ms();
     let free = beat.slots_free;
-    let mut set = Item::new();
-    set.insert("slots_free".to_owned(), free.into());
-    set.insert("warm".to_owned(), beat.models.into_iter().take(256).collect());
-    set.insert("renewed_ms".to_owned(), now.into());
-    set.insert("seen_ms".to_owned(), now.into());
+    let warm: Vec<_> = beat.models.into_iter().take(256).collect();
+    let set = table::encode(&json!({
+        "slots_free": free, "warm": warm, "renewed_ms": now, "seen_ms": now,
+    }))?;
     let condition = Condition::Fence(session.clone());
     let write = Write::update(table::device(device), set, condition);
     // an older session's heartbeat is late news
@@ -265,7 +265,7 @@ async fn closed(app: &App, connection: &Connection, for_good: bool) -> Result<()
     if for_good {
         return sweep::device(app, device).await;
     }
-    let body = serde_json::json!({ "device": device });
+    let body = json!({ "device": device });
     let delay = Duration::from_millis(app.lease().closed_grace_ms);
     Ok(app.ports.queues.send(SESSIONS_QUEUE, &body, delay).await?)
 }
@@ -280,7 +280,7 @@ pub(crate) async fn found_gone(app: &App, device: &str, connection: &str) -> Res
 async fn mark_closed(app: &App, device: &str, connection: &str, for_good: bool) -> Result<bool> {
     let now = app.now_ms();
     let closed = if for_good { now.saturating_sub(app.lease().closed_grace_ms) } else { now };
-    let set: Item = [("closed_ms".to_owned(), closed.into())].into_iter().collect();
+    let set = table::encode(&json!({ "closed_ms": closed }))?;
     let condition = Condition::Fence(connection.to_owned());
     let write = Write::update(table::device(device), set, condition);
     let ours = table::unless_failed(app.ports.records.write(write).await)?.is_ok();

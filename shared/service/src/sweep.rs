@@ -11,9 +11,9 @@ use domain::{
     device::Device,
     job::{Event, Job},
 };
-use ports::{Item, Query};
+use ports::Query;
 
-use crate::{App, OWN_DEVICE, Result, jobs, table};
+use crate::{App, OWN_DEVICE, Result, fold::open::Row, jobs, table};
 
 /// How many open jobs are read at a time.
 const PAGE: usize = 100;
@@ -38,18 +38,16 @@ async fn walk(app: &App, shard: u32, only: Option<&str>) -> Result<()> {
     let mut query = Query::new(table::open_shard(shard), "", PAGE);
     loop {
         let page = app.ports.records.query(query.clone()).await?;
-        let concerned = |item: &Item| {
-            only.is_none_or(|device| {
-                let devices = item.get("devices").and_then(|devices| devices.as_array());
-                devices.is_some_and(|devices| devices.iter().any(|d| d.as_str() == Some(device)))
-            })
-        };
-        let keys: Vec<_> = page
-            .items
-            .iter()
-            .filter(|(_, item)| concerned(item))
-            .map(|(job, _)| table::job(job))
-            .collect();
+        let mut keys = Vec::with_capacity(page.items.len());
+        for (job, row) in page.items {
+            let concerned = match only {
+                None => true,
+                Some(device) => table::decode::<Row>(row)?.devices.iter().any(|d| d == device),
+            };
+            if concerned {
+                keys.push(table::job(&job));
+            }
+        }
         let found = app.ports.records.batch_get(&keys).await?;
         let jobs: Vec<Job> =
             found.into_iter().flatten().map(table::decode).collect::<Result<_>>()?;

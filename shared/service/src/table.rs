@@ -102,15 +102,12 @@ pub(crate) fn sha256_hex(parts: &[&str]) -> String {
 
 /// A value as an item.
 pub(crate) fn encode(value: &impl Serialize) -> Result<Item> {
-    match serde_json::to_value(value).map_err(Error::internal)? {
-        serde_json::Value::Object(item) => Ok(item),
-        other => Err(Error::internal(format!("not an item: {other}"))),
-    }
+    Item::encode(value).map_err(Error::internal)
 }
 
 /// An item as a value.
 pub(crate) fn decode<T: DeserializeOwned>(item: Item) -> Result<T> {
-    serde_json::from_value(serde_json::Value::Object(item)).map_err(Error::internal)
+    item.decode().map_err(Error::internal)
 }
 
 /// Reads one item as a value.
@@ -137,7 +134,7 @@ pub(crate) fn unless_failed(
 ) -> Result<std::result::Result<Token, Option<Item>>> {
     match written {
         Ok(token) => Ok(Ok(token)),
-        Err(PortError::ConditionFailed(old)) => Ok(Err(old.map(|item| *item))),
+        Err(PortError::ConditionFailed(old)) => Ok(Err(old)),
         Err(error) => Err(error.into()),
     }
 }

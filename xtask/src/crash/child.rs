@@ -67,10 +67,10 @@ async fn write(ports: Ports, progress: Progress, round: u64, writer: u64) -> any
         let key = Key::new(partition(round, writer), sort(number));
         let seen: Vec<u64> =
             progress.iter().map(|written| written.load(Ordering::SeqCst)).collect();
-        let item = Item::from_iter([("seen".to_owned(), json!(seen))]);
+        let item = Item::encode(&json!({ "seen": seen }))?;
         ports.records.write(Write::put(key.clone(), item, Condition::Absent)).await?;
         progress[writer as usize].store(number + 1, Ordering::SeqCst);
-        let done = Item::from_iter([("done".to_owned(), json!(true))]);
+        let done = Item::encode(&json!({ "done": true }))?;
         let token = ports.records.write(Write::update(key, done, Condition::Version(0))).await?;
         ports.records.durable(token).await?;
         say("record", writer, number);

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use embedded::{Durability, Embedded, Options};
 use ports::{Item, Key, Message, Ports, Query};
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::load::{Acknowledged, WRITERS, blob, blob_key, partition, queue, sort};
 
@@ -59,6 +59,15 @@ pub(super) fn verify(
     })
 }
 
+/// A record as the child writes it.
+#[derive(Deserialize)]
+struct Written {
+    /// How much each writer had written.
+    seen: Vec<u64>,
+    #[serde(default)]
+    done: bool,
+}
+
 /// The records of the round: those acknowledged are whole, and all are a prefix of the order.
 async fn records(
     ports: &Ports,
@@ -79,14 +88,14 @@ async fn records(
     }
     for (writer, number) in &acknowledged.records {
         let item = found.get(&Key::new(partition(round, *writer), sort(*number)));
-        let done = item.is_some_and(|item| item.get("done") == Some(&Value::Bool(true)));
+        let done = item.map(Item::decode::<Written>).transpose()?.is_some_and(|item| item.done);
         ensure!(done, "record {number} of writer {writer} was acknowledged and is {item:?}");
     }
     let count = |writer| found.range(writer_keys(round, writer)).count() as u64;
     let counts: Vec<u64> = (0..WRITERS).map(count).collect();
     for (key, item) in &found {
-        let seen = item.get("seen").and_then(Value::as_array).context("a record lost a part")?;
-        for (writer, seen) in seen.iter().filter_map(Value::as_u64).enumerate() {
+        let Written { seen, .. } = item.decode()?;
+        for (writer, seen) in seen.into_iter().enumerate() {
             ensure!(
                 counts[writer] >= seen,
                 "{} / {} survived, and not the record {} of writer {writer} that was there before",
@@ -126,9 +135,8 @@ async fn changes(ports: &Ports, round: u64, records: BTreeMap<Key, Item>) -> any
                 continue;
             }
             let new = change.new.context("a record was deleted that nobody deleted")?;
-            let before = told.insert(change.key, new.item()?);
-            let old = change.old.map(|image| image.item()).transpose()?;
-            ensure!(before == old, "change {last} does not follow the one before it");
+            let before = told.insert(change.key, new);
+            ensure!(before == change.old, "change {last} does not follow the one before it");
             count += 1;
         }
         ports.changes.checkpoint(CONSUMER, last).await?;

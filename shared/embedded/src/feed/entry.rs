@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use fjall::Slice;
-use ports::{Change, Image};
+use ports::{Change, Item};
 
 use crate::keys;
 
@@ -56,7 +56,7 @@ impl<'a> Entry<'a> {
 
     /// The change; its images are read by whoever needs them.
     pub(super) fn change(&self, sequence: u64) -> Option<Change> {
-        let image = |json: &[u8]| Image::from_json(Bytes::copy_from_slice(json));
+        let image = |json: &[u8]| Item::from_json(Bytes::copy_from_slice(json));
         Some(Change {
             sequence,
             key: keys::decode(self.key)?,

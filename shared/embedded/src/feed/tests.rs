@@ -21,7 +21,7 @@ async fn write(engine: &Arc<Engine>, transactions: u64) {
     let table = Table(engine.clone());
     for _ in 0..transactions {
         let key = |sort: u64| Key::new("p", sort.to_string());
-        let put = |sort| Write::put(key(sort), Item::new(), Condition::Always);
+        let put = |sort| Write::put(key(sort), Item::default(), Condition::Always);
         table.transact((0..100).map(put).collect()).await.unwrap();
     }
 }

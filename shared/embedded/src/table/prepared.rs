@@ -3,13 +3,15 @@
 
 use fjall::Slice;
 use ports::{Condition, Error, Item, MAX_ITEM, Result, Write};
-use serde_json::Value;
 
-use super::stored::{Attributes, parse};
-use crate::{expiry, keys};
+use super::stored::{Attributes, item};
+use crate::keys;
 
 /// The attribute that counts an item's updates.
 const VERSION: &str = "version";
+
+/// The attribute with the epoch second after which an item may go.
+pub(crate) const EXPIRES_AT: &str = "expires_at";
 
 /// How deep maps and lists may lie in each other, the item itself included (DynamoDB's limit).
 /// Without it an item could be written that no parser reads again.
@@ -43,19 +45,20 @@ impl Prepared {
         let key = keys::encode(write.key())?;
         let (condition, change) = match write {
             Write::Put { item, condition, .. } => {
-                check_depth(&item)?;
-                let json =
-                    serde_json::to_vec(&item).map_err(|error| Error::Invalid(error.to_string()))?;
-                let expires_at = expiry::expires_at(&item);
-                (condition, Change::Put { json: checked(json)?, expires_at })
+                let json = item.json();
+                check_size(json)?;
+                check_depth(json)?;
+                let expires_at = Attributes::of_new(&item)?.number(EXPIRES_AT);
+                (condition, Change::Put { json: json.as_ref().into(), expires_at })
             }
             Write::Update { set, remove, condition, .. } => {
-                if set.contains_key(VERSION) || remove.iter().any(|name| name == VERSION) {
+                check_depth(set.json())?;
+                let attributes = Attributes::of_new(&set)?;
+                if attributes.has(VERSION) || remove.iter().any(|name| name == VERSION) {
                     return Err(Error::Invalid(
                         "an update counts `version` itself: leave it out".to_owned(),
                     ));
                 }
-                check_depth(&set)?;
                 (condition, Change::Update { set, remove })
             }
             Write::Delete { condition, .. } => (condition, Change::Delete),
@@ -88,16 +91,17 @@ impl Prepared {
             }
         };
         if !holds {
-            let old = old.as_ref().map(parse).transpose()?;
-            return Err(Error::ConditionFailed(old.map(Box::new)));
+            return Err(Error::ConditionFailed(old.as_ref().map(item)));
         }
         let (new, expires_at) = match &self.change {
             Change::Put { json, expires_at } => (Some(json.clone()), *expires_at),
             Change::Update { set, remove } => {
                 let attributes = attributes.unwrap_or_default();
                 let version = attributes.number(VERSION).unwrap_or(0) + 1;
-                let json = attributes.updated(set, remove, (VERSION, version))?;
-                (Some(checked(json)?), expiry::expires_at(set))
+                let set = Attributes::of_new(set)?;
+                let json = attributes.updated(&set, remove, (VERSION, version))?;
+                check_size(&json)?;
+                (Some(json.into()), set.number(EXPIRES_AT))
             }
             Change::Delete => (None, None),
         };
@@ -105,9 +109,9 @@ impl Prepared {
     }
 }
 
-fn checked(json: Vec<u8>) -> Result<Slice> {
+fn check_size(json: &[u8]) -> Result<()> {
     if json.len() <= MAX_ITEM {
-        return Ok(json.into());
+        return Ok(());
     }
     Err(Error::Invalid(format!(
         "the item has {} bytes of JSON, {MAX_ITEM} are allowed: store large parts as blobs",
@@ -115,24 +119,31 @@ fn checked(json: Vec<u8>) -> Result<Slice> {
     )))
 }
 
-fn check_depth(item: &Item) -> Result<()> {
-    if item.values().all(|value| is_shallow(value, MAX_DEPTH - 1)) {
+/// Counts brackets outside of texts; whether they match is the parser's business.
+fn check_depth(json: &[u8]) -> Result<()> {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = json.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => {
+                while let Some(byte) = bytes.next() {
+                    match byte {
+                        b'"' => break,
+                        b'\\' => drop(bytes.next()),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    if deepest <= MAX_DEPTH {
         return Ok(());
     }
     Err(Error::Invalid(format!(
         "the item is nested more than {MAX_DEPTH} levels deep: store such parts as text or blobs"
     )))
-}
-
-/// Whether the value has at most `levels` levels.
-fn is_shallow(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Array(values) => {
-            levels > 0 && values.iter().all(|value| is_shallow(value, levels - 1))
-        }
-        Value::Object(values) => {
-            levels > 0 && values.values().all(|value| is_shallow(value, levels - 1))
-        }
-        _ => true,
-    }
 }

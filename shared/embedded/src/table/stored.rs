@@ -3,6 +3,7 @@
 
 use std::{borrow::Cow, fmt, io::Write};
 
+use bytes::Bytes;
 use fjall::Slice;
 use ports::{Error, Item, Result};
 use serde::{
@@ -11,9 +12,9 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// The whole item.
-pub(crate) fn parse(json: &Slice) -> Result<Item> {
-    serde_json::from_slice(json).map_err(|_| damaged())
+/// The item as readers take it.
+pub(super) fn item(json: &Slice) -> Item {
+    Item::from_json(Bytes::copy_from_slice(json))
 }
 
 pub(super) fn damaged() -> Error {
@@ -22,18 +23,30 @@ pub(super) fn damaged() -> Error {
 
 /// The attributes of an item, their values as text.
 #[derive(Default)]
-pub(super) struct Attributes<'a>(Vec<(Name<'a>, &'a RawValue)>);
+pub(crate) struct Attributes<'a>(Vec<(Name<'a>, &'a RawValue)>);
 
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'a> Attributes<'a> {
-    pub(super) fn of(json: &'a [u8]) -> Result<Self> {
+    /// Those of an item on disk.
+    pub(crate) fn of(json: &'a [u8]) -> Result<Self> {
         serde_json::from_slice(json).map_err(|_| damaged())
     }
 
+    /// Those of an item that is to be written.
+    pub(super) fn of_new(item: &'a Item) -> Result<Self> {
+        serde_json::from_slice(item.json())
+            .map_err(|error| Error::Invalid(format!("the item is no JSON object: {error}")))
+    }
+
+    /// Whether there is an attribute `name`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
     /// The attribute `name`, if it is a whole number.
-    pub(super) fn number(&self, name: &str) -> Option<u64> {
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
         serde_json::from_str(self.get(name)?).ok()
     }
 
@@ -47,28 +60,25 @@ impl<'a> Attributes<'a> {
     /// The item's JSON with some attributes set, some removed, and a count.
     pub(super) fn updated(
         &self,
-        set: &Item,
+        set: &Self,
         remove: &[String],
         (count, value): (&str, u64),
     ) -> Result<Vec<u8>> {
-        let size: usize = self.0.iter().map(|(_, value)| value.get().len()).sum();
-        let mut json = Vec::with_capacity(2 * size + 64);
-        // Writing to memory cannot fail, and every attribute has a text for a name.
-        let invalid = |error: serde_json::Error| Error::Invalid(error.to_string());
-        for (Name(name), value) in &self.0 {
-            let replaced = name == count || set.contains_key(name.as_ref());
-            if !replaced && !remove.iter().any(|removed| removed == name) {
-                json.push(b',');
-                serde_json::to_writer(&mut json, name).map_err(invalid)?;
-                json.push(b':');
-                json.extend_from_slice(value.get().as_bytes());
+        let size = |all: &Self| {
+            all.0.iter().map(|(name, value)| 4 + name.0.len() + value.get().len()).sum::<usize>()
+        };
+        let mut json = Vec::with_capacity(size(self) + size(set) + 32);
+        let left = self.0.iter().filter(|(name, _)| name.0 != count && !set.has(&name.0));
+        for (Name(name), value) in left.chain(&set.0) {
+            if remove.iter().any(|removed| removed == name) {
+                continue;
             }
-        }
-        for (name, value) in set.iter().filter(|(name, _)| !remove.contains(name)) {
             json.push(b',');
-            serde_json::to_writer(&mut json, name).map_err(invalid)?;
+            // Writing to memory cannot fail, and every attribute has a text for a name.
+            serde_json::to_writer(&mut json, name)
+                .map_err(|error| Error::Invalid(error.to_string()))?;
             json.push(b':');
-            serde_json::to_writer(&mut json, value).map_err(invalid)?;
+            json.extend_from_slice(value.get().as_bytes());
         }
         write!(json, ",\"{count}\":{value}}}").map_err(Error::unavailable)?;
         json[0] = b'{';

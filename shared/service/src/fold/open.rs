@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use domain::job::Job;
-use ports::{Condition, Item, Write};
+use domain::job::{Job, State};
+use ports::{Condition, Write};
+use serde::{Deserialize, Serialize};
 
 use super::JobChange;
 use crate::{App, Result, table};
@@ -13,7 +14,10 @@ pub(super) async fn fold(app: &App, jobs: BTreeMap<String, JobChange>) -> Result
     for (id, change) in jobs {
         let key = table::open_job(&id);
         let write = match change.open {
-            Some(image) => Write::put(key, row(&image.decode()?), Condition::Always),
+            Some(image) => {
+                let row = table::encode(&Row::of(&image.decode()?))?;
+                Write::put(key, row, Condition::Always)
+            }
             // an earlier batch may have listed it
             None if change.was_open => Write::delete(key, Condition::Always),
             None => continue,
@@ -23,11 +27,21 @@ pub(super) async fn fold(app: &App, jobs: BTreeMap<String, JobChange>) -> Result
     Ok(())
 }
 
-fn row(job: &Job) -> Item {
-    let devices: Vec<_> = job.working().map(|attempt| attempt.device.clone()).collect();
-    let mut row = Item::new();
-    row.insert("state".to_owned(), job.state.name().into());
-    row.insert("devices".to_owned(), devices.into());
-    row.insert("expires_at".to_owned(), job.expires_at.into());
-    row
+/// An open job, as the sweep finds it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Row {
+    state: State,
+    /// Those that work on it.
+    pub(crate) devices: Vec<String>,
+    expires_at: u64,
+}
+
+impl Row {
+    fn of(job: &Job) -> Self {
+        Self {
+            state: job.state,
+            devices: job.working().map(|attempt| attempt.device.clone()).collect(),
+            expires_at: job.expires_at,
+        }
+    }
 }

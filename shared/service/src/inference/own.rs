@@ -2,8 +2,9 @@
 //! once, with its result.
 
 use domain::job::{self, Attempt, Event, Failure, Job, Outcome, Output, State, StoredFile};
-use ports::{Checksum, Condition, Item, Token, Write};
+use ports::{Checksum, Condition, Token, Write};
 use protocol::tensor::{self, Named};
+use serde::{Deserialize, Serialize};
 
 use crate::{App, Error, OWN_DEVICE, Ran, Result, attempts, jobs, models::Record, table};
 
@@ -96,12 +97,19 @@ async fn keep(app: &App, job: &str, fence: &str, outputs: &[Named]) -> Result<Ou
     keep_text(app, job, fence, serde_json::to_string(outputs).map_err(Error::internal)?).await
 }
 
+/// A result that lies beside its job.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Beside {
+    /// The wire form of the tensors.
+    pub(super) outputs: String,
+}
+
 /// Keeps the wire form of a result in the job's item, or beside it.
 pub(crate) async fn keep_text(app: &App, job: &str, fence: &str, text: String) -> Result<Output> {
     if text.len() <= MAX_IN_ITEM {
         return Ok(Output::Inline(text));
     }
-    let row: Item = [("outputs".to_owned(), text.into())].into_iter().collect();
+    let row = table::encode(&Beside { outputs: text })?;
     let write = Write::put(table::result(job, fence), row, Condition::Always);
     app.ports.records.write(write).await?;
     Ok(Output::Beside)

@@ -11,6 +11,7 @@ use protocol::{
 };
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::own::Beside;
 use crate::{App, Error, Result, table, time};
 
 /// The job with its result, fetched from where it lies.
@@ -54,10 +55,10 @@ async fn outputs(app: &App, job: &Job, output: &Output, fence: &str) -> Result<V
     match output {
         Output::Inline(text) => parse(text),
         Output::Beside => {
-            let row = app.ports.records.get(&table::result(&job.id, fence)).await?;
-            let text =
-                row.as_ref().and_then(|row| row.get("outputs")).and_then(|text| text.as_str());
-            parse(text.ok_or_else(|| Error::internal("the result beside a job is missing"))?)
+            let row: Option<Beside> =
+                table::load(&*app.ports.records, &table::result(&job.id, fence)).await?;
+            let missing = || Error::internal("the result beside a job is missing");
+            parse(&row.ok_or_else(missing)?.outputs)
         }
         Output::Blob(file) => {
             let bytes: Option<Bytes> = app.ports.blobs.get(&file.key, None).await?;

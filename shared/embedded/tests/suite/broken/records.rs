@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ports::{
-    Change, Changes, Condition, Error, Image, Item, Key, Page, Query, Records, Result, Token,
-    Watch, Write,
+    Change, Changes, Condition, Error, Item, Key, Page, Query, Records, Result, Token, Watch, Write,
 };
 
 use super::Faulty;
@@ -15,14 +14,14 @@ impl Faulty {
     async fn write_in_two_steps(&self, write: Write) -> Result<Token> {
         let records = &self.inner.records;
         let old = records.get(write.key()).await?;
-        let version = old.as_ref().and_then(|old| old.get("version")?.as_u64());
+        let version = old.as_ref().and_then(|old| attributes(old).get("version")?.as_u64());
         let holds = match write.condition() {
             Condition::Absent => old.is_none(),
             Condition::Version(wanted) => version == Some(*wanted),
             _ => true,
         };
         if !holds {
-            return Err(Error::ConditionFailed(old.map(Box::new)));
+            return Err(Error::ConditionFailed(old));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
         let (Write::Put { key, item, .. } | Write::Update { key, set: item, .. }) = write else {
@@ -30,6 +29,10 @@ impl Faulty {
         };
         records.write(Write::update(key, item, Condition::Always)).await
     }
+}
+
+fn attributes(item: &Item) -> serde_json::Map<String, serde_json::Value> {
+    item.decode().unwrap()
 }
 
 #[async_trait]
@@ -54,7 +57,9 @@ impl Records for Faulty {
         if self.breaks("R9")
             && let Write::Put { item, .. } = &mut write
         {
-            item.remove("expires_at");
+            let mut kept = attributes(item);
+            kept.remove("expires_at");
+            *item = Item::encode(&kept)?;
         }
         if self.breaks("R8")
             && let Write::Update { key, set, condition, .. } = write
@@ -140,7 +145,7 @@ impl Watch for LateWatch {
         &mut self,
         patience: Duration,
         usual: Duration,
-    ) -> Result<Option<(Token, Image)>> {
+    ) -> Result<Option<(Token, Item)>> {
         self.faulty.changes.watch(&self.key).changed(patience, usual).await
     }
 }

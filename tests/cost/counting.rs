@@ -44,7 +44,7 @@ impl Counting {
     /// An update costs what the whole item has afterwards.
     async fn count_write(&self, key: Key) {
         let item = self.inner.get(&key).await.ok().flatten();
-        let bytes = item.map_or(0, |item| serde_json::to_vec(&item).unwrap().len());
+        let bytes = item.map_or(0, |item| item.json().len());
         self.count(|cost| {
             cost.writes += 1;
             cost.write_units += bytes.div_ceil(1024).max(1) as u64;

@@ -34,7 +34,13 @@ impl Journal {
     /// Puts everything on disk that was committed before the call.
     pub(crate) fn sync(&mut self, engine: &Database) -> Result<(), fjall::Error> {
         engine.persist(PersistMode::Buffer)?;
-        // The engine syncs a journal before it begins the next, so the newest is all that is left.
+        self.follow()?;
+        Ok(self.file.sync_data()?)
+    }
+
+    /// Goes on to the newest file. The engine syncs a journal before it begins the next, so the
+    /// newest is all that is left to do.
+    fn follow(&mut self) -> io::Result<()> {
         loop {
             match File::open(path(&self.folder, self.number + 1)) {
                 Ok(next) => {
@@ -42,10 +48,14 @@ impl Journal {
                     self.number += 1;
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
-        Ok(self.file.sync_data()?)
+        // Journals are deleted oldest first: where this one is gone, so may be some that came after.
+        if !path(&self.folder, self.number).try_exists()? {
+            *self = Self::find(&self.folder)?;
+        }
+        Ok(())
     }
 }
 
@@ -87,5 +97,22 @@ mod tests {
         journal.sync(&engine).unwrap();
         let bytes = std::fs::read(path(folder.path(), journal.number)).unwrap();
         assert!(bytes.windows(marker.len()).any(|window| window == marker));
+    }
+
+    #[test]
+    fn journals_that_came_and_went_between_two_rounds_are_skipped() {
+        let folder = tempfile::tempdir().unwrap();
+        let make = |number| std::fs::write(path(folder.path(), number), []).unwrap();
+        let remove = |number| std::fs::remove_file(path(folder.path(), number)).unwrap();
+        make(3);
+        let mut journal = Journal::find(folder.path()).unwrap();
+        make(4);
+        journal.follow().unwrap();
+        assert_eq!(journal.number, 4);
+        make(7);
+        remove(3);
+        remove(4);
+        journal.follow().unwrap();
+        assert_eq!(journal.number, 7);
     }
 }

@@ -21,6 +21,10 @@ use tokio_tungstenite::{
 
 use crate::{config::Config, endpoint::Endpoint};
 
+/// How much is read at once, in bytes. The buffer is zeroed before every read, so a large one costs
+/// more than it saves.
+const READ_BUFFER: usize = 16 * 1024;
+
 /// The longest message that is accepted.
 const MAX_RECEIVED: usize = 128 * 1024;
 
@@ -114,6 +118,7 @@ impl Introduction {
         key.set_sensitive(true);
         request.headers_mut().insert("X-API-Key", key);
         let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
             .max_message_size(Some(MAX_RECEIVED))
             .max_frame_size(Some(MAX_RECEIVED));
         // without Nagle's delay: a result waits for nothing

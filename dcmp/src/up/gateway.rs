@@ -23,6 +23,10 @@ use tokio_util::sync::CancellationToken;
 /// The largest message of a device, in bytes, as API Gateway has it.
 const MAX_MESSAGE: usize = 128 * 1024;
 
+/// How much is read at once, in bytes. The buffer is zeroed before every read, so a large one costs
+/// more than it saves.
+const READ_BUFFER: usize = 16 * 1024;
+
 /// A connection on which nothing happens for so long is closed, as API Gateway does.
 const IDLE: Duration = Duration::from_secs(600);
 
@@ -85,7 +89,10 @@ async fn upgrade(
     let connecting = Connecting { connection: connection.clone(), secret, base };
     let (app, connect) = &gateway.connect;
     connect(app.clone(), connecting).await?;
-    let upgrade = socket.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
+    let upgrade = socket
+        .max_message_size(MAX_MESSAGE)
+        .max_frame_size(MAX_MESSAGE)
+        .read_buffer_size(READ_BUFFER);
     Ok(upgrade.on_upgrade(move |socket| serve(gateway, connection, socket)))
 }
 

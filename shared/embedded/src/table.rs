@@ -55,6 +55,8 @@ impl Table {
         let token = Token(section.commit(staged)?);
         drop(section);
         for (write, outcome) in writes.iter().zip(outcomes) {
+            let (key, new) = (&write.key, &outcome.new);
+            tracing::trace!(key = %key.escape_ascii(), bytes = new.as_ref().map_or(0, |new| new.len()), "stored");
             if outcome.old.is_some() || outcome.new.is_some() {
                 engine.watchers.notify(&write.key, token, outcome.new);
             }

@@ -63,6 +63,11 @@ struct Gate {
 }
 
 impl Gate {
+    /// What a function asks of the table, for whoever counts what it costs.
+    fn trace(&self, operation: &'static str) {
+        tracing::trace!(function = self.function, operation, "table");
+    }
+
     fn allow(&self, action: Action) -> Result<()> {
         self.allow_if(self.uses.contains(&action), || format!("{action:?}"))
     }
@@ -96,30 +101,36 @@ impl Gate {
 impl Records for Gate {
     async fn get(&self, key: &Key) -> Result<Option<Item>> {
         self.allow(Action::GetRecords)?;
+        self.trace("get");
         self.ports.records.get(key).await
     }
 
     async fn batch_get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
         self.allow(Action::GetRecords)?;
+        self.trace("batch_get");
         self.ports.records.batch_get(keys).await
     }
 
     async fn write(&self, write: Write) -> Result<Token> {
         self.allow_write(&write)?;
+        self.trace("write");
         self.ports.records.write(write).await
     }
 
     async fn transact(&self, writes: Vec<Write>) -> Result<Token> {
         writes.iter().try_for_each(|write| self.allow_write(write))?;
+        self.trace("transact");
         self.ports.records.transact(writes).await
     }
 
     async fn query(&self, query: Query) -> Result<Page> {
         self.allow(Action::QueryRecords)?;
+        self.trace("query");
         self.ports.records.query(query).await
     }
 
     async fn durable(&self, token: Token) -> Result<()> {
+        self.trace("durable");
         self.ports.records.durable(token).await
     }
 }

@@ -3,6 +3,8 @@
 
 use fjall::Slice;
 use ports::{Condition, Error, Item, MAX_ITEM, Result, Write};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::stored::{Attributes, item};
 use crate::keys;
@@ -30,6 +32,33 @@ enum Change {
     Delete,
 }
 
+/// The attributes that mean something to the store, as text.
+#[derive(Deserialize)]
+struct Reserved<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    expires_at: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    version: Option<&'a RawValue>,
+}
+
+/// Whatever is there, `null` too.
+fn present<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
+}
+
+impl<'a> Reserved<'a> {
+    /// Those of an item that is to be written.
+    fn of(item: &'a Item) -> Result<Self> {
+        serde_json::from_slice(item.json())
+            .map_err(|error| Error::Invalid(format!("the item is no JSON object: {error}")))
+    }
+
+    /// The second after which the item may go; nothing but a whole number says so.
+    fn expires_at(&self) -> Option<u64> {
+        serde_json::from_str(self.expires_at?.get()).ok()
+    }
+}
+
 /// What a write whose condition holds does to an item; nothing when there is neither an old nor a
 /// new one.
 pub(super) struct Outcome {
@@ -48,13 +77,14 @@ impl Prepared {
                 let json = item.json();
                 check_size(json)?;
                 check_depth(json)?;
-                let expires_at = Attributes::of_new(&item)?.number(EXPIRES_AT);
+                let expires_at = Reserved::of(&item)?.expires_at();
                 (condition, Change::Put { json: json.as_ref().into(), expires_at })
             }
             Write::Update { set, remove, condition, .. } => {
                 check_depth(set.json())?;
-                let attributes = Attributes::of_new(&set)?;
-                if attributes.has(VERSION) || remove.iter().any(|name| name == VERSION) {
+                if Reserved::of(&set)?.version.is_some()
+                    || remove.iter().any(|name| name == VERSION)
+                {
                     return Err(Error::Invalid(
                         "an update counts `version` itself: leave it out".to_owned(),
                     ));

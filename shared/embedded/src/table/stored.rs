@@ -41,7 +41,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// Whether there is an attribute `name`.
-    pub(super) fn has(&self, name: &str) -> bool {
+    fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 

@@ -90,9 +90,10 @@ impl Syncer {
             }
             let (sender, receiver) = oneshot::channel();
             waiting.waiters.push((number, sender));
-            self.wake.notify_one();
             receiver
         };
+        // Without the lock, or the syncer would wake only to wait for it.
+        self.wake.notify_one();
         match receiver.await {
             Ok(true) => Ok(()),
             Ok(false) | Err(_) => Err(failed()),

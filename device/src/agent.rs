@@ -118,9 +118,9 @@ impl Agent {
         let _closing = Closing(desk.clone());
         worker::start(&results, config.slots)
             .map_err(|error| Error::Config(format!("no thread to compute on: {error}")))?;
-        let limit = config.cache_mb << 20;
+        let patience = config.timings.room;
         let models =
-            Models::new(disk, limit, http, endpoint.clone(), session.clone(), report.clone());
+            Models::new(disk, patience, http, endpoint.clone(), session.clone(), report.clone());
         let introduction = Introduction::new(&config, endpoint, home.uuid.clone(), hardware);
         let mut server = Server {
             desk: desk.clone(),

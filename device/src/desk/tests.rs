@@ -24,8 +24,9 @@ fn fixture(slots: u32) -> Fixture {
         let bytes = onnx::Mlp::new([1, hidden, 1]).file();
         let hex = hex::encode(Sha256::digest(&bytes));
         let part = disk.part(&hex);
+        let room = disk.reserve(bytes.len() as u64).unwrap();
         std::fs::write(&part, &bytes).unwrap();
-        let pin = disk.keep(&part, &hex, bytes.len() as u64).unwrap();
+        let pin = room.keep(&part, &hex, bytes.len() as u64).unwrap();
         Arc::new(Model::new(Network::load(&bytes).unwrap(), hex, bytes.len() as u64, pin))
     });
     Fixture { desk: Desk::new(slots), models: models.to_vec(), _dir: dir }

@@ -20,7 +20,7 @@ use crate::{
     models::Models,
     report::{Connection, Event, Report, Status},
     results::Results,
-    serve::{Ending, Server},
+    serve::{Ending, Server, until},
     stop::Stop,
     tasks::Intake,
     worker,
@@ -118,9 +118,9 @@ impl Agent {
         let _closing = Closing(desk.clone());
         worker::start(&results, config.slots)
             .map_err(|error| Error::Config(format!("no thread to compute on: {error}")))?;
-        let limit = config.cache_mb << 20;
+        let patience = config.timings.room;
         let models =
-            Models::new(disk, limit, http, endpoint.clone(), session.clone(), report.clone());
+            Models::new(disk, patience, http, endpoint.clone(), session.clone(), report.clone());
         let introduction = Introduction::new(&config, endpoint, home.uuid.clone(), hardware);
         let mut server = Server {
             desk: desk.clone(),
@@ -165,10 +165,12 @@ impl Server {
         let mut failures = 0;
         loop {
             self.report.update(|status| status.connection = Connection::Connecting);
-            let stop = self.stop.clone();
+            let (stop, introduction, session) =
+                (self.stop.clone(), self.introduction.clone(), self.session.clone());
             let linked = tokio::select! {
                 () = stop.immediately() => return Ok(()),
-                linked = self.introduction.link(&self.session) => linked,
+                () = self.over() => return Ok(()),
+                linked = introduction.link(&session) => linked,
             };
             let reason = match linked {
                 Ok(link) => {
@@ -190,8 +192,10 @@ impl Server {
             failures += 1;
             self.report.tell(|| Event::Lost { reason, retry_in: wait });
             self.report.update(|status| status.connection = Connection::Waiting);
-            if self.wait(wait).await {
-                return Ok(());
+            tokio::select! {
+                () = stop.immediately() => return Ok(()),
+                () = self.over() => return Ok(()),
+                () = tokio::time::sleep(wait) => {}
             }
         }
     }
@@ -215,23 +219,22 @@ impl Server {
         }
     }
 
-    /// Waits before the next attempt; `true` when there is no need for one.
-    async fn wait(&mut self, wait: Duration) -> bool {
-        let stop = self.stop.clone();
-        let pause = tokio::time::sleep(wait);
-        tokio::pin!(pause);
+    /// Without a connection: waits until the agent drains and has nothing left to do.
+    async fn over(&mut self) {
+        let (desk, stop) = (self.desk.clone(), self.stop.clone());
         loop {
-            if stop.is_draining() {
+            let draining = stop.is_draining();
+            if draining {
                 self.drain("asked to stop");
             }
+            self.show();
             if self.is_over() {
-                return true;
+                return;
             }
-            let draining = stop.is_draining();
             tokio::select! {
-                () = stop.immediately() => return true,
                 () = stop.draining(), if !draining => {}
-                () = &mut pause => return false,
+                () = desk.news.notified() => {}
+                () = until(self.patience()) => {}
             }
         }
     }

@@ -50,6 +50,8 @@ pub struct Timings {
     pub last_acks: Duration,
     /// How long a result that nobody acknowledges is kept.
     pub keep_results: Duration,
+    /// How long a model waits for those in use to leave room for it on the disk.
+    pub room: Duration,
 }
 
 impl Default for Timings {
@@ -65,6 +67,7 @@ impl Default for Timings {
             renewal: minutes(60)..minutes(115),
             last_acks: Duration::from_secs(10),
             keep_results: minutes(15),
+            room: Duration::from_secs(10),
         }
     }
 }

@@ -1,29 +1,22 @@
 //! What the agent has in hand, from `taskRun` to `taskAck`: each attempt once, as many as there is room
 //! for, and every result until the platform has it.
 
+mod inner;
+#[cfg(test)]
+mod tests;
+
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    hash::{BuildHasher, Hash, Hasher, RandomState},
+    hash::{Hash, Hasher},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_util::sync::CancellationToken;
 
+use self::inner::{Inner, Phase};
 use crate::tasks::Task;
-
-#[cfg(test)]
-mod tests;
-
-/// Attempts that are over and remembered, so that a late copy of their `taskRun` is not run again.
-const REMEMBERED: usize = 4096;
-
-/// One worker takes cheap tasks of one model until they are this much work.
-const WORTHWHILE_NS: u64 = 100_000;
-
-/// The most tasks in one run.
-const MAX_BATCH: usize = 64;
 
 /// Which attempt: what every message about it echoes.
 #[derive(Clone, Debug)]
@@ -93,25 +86,6 @@ pub(crate) struct Desk {
     pub news: Notify,
 }
 
-#[derive(Default)]
-struct Inner {
-    phases: HashMap<Arc<Ids>, Phase>,
-    waiting: VecDeque<Task>,
-    outbox: Vec<Utf8Bytes>,
-    over: HashSet<u64>,
-    over_in_order: VecDeque<u64>,
-    hasher: RandomState,
-    counts: Counts,
-    idle_workers: usize,
-    results: u64,
-    closed: bool,
-}
-
-enum Phase {
-    Open { cancelled: bool },
-    Result { frame: Utf8Bytes, since: Instant, number: u64 },
-}
-
 impl Desk {
     pub(crate) fn new(slots: u32) -> Self {
         let (inner, work, news) = Default::default();
@@ -138,7 +112,7 @@ impl Desk {
             return Admission::Busy;
         }
         let ids = Arc::new(ids.clone());
-        inner.phases.insert(ids.clone(), Phase::Open { cancelled: false });
+        inner.phases.insert(ids.clone(), Phase::Open { fetching: None, cancelled: false });
         inner.counts.open += 1;
         Admission::Taken(ids)
     }
@@ -152,14 +126,29 @@ impl Desk {
         self.news.notify_one();
     }
 
+    /// What ends an admitted attempt's fetching when it is cancelled.
+    pub(crate) fn fetch(&self, ids: &Ids) -> CancellationToken {
+        let token = CancellationToken::new();
+        if let Some(Phase::Open { fetching, .. }) = self.lock().phases.get_mut(ids) {
+            *fetching = Some(token.clone());
+        }
+        token
+    }
+
     /// Puts tasks that could run into the queue.
     pub(crate) fn enqueue(&self, tasks: impl IntoIterator<Item = Task>) {
         let mut inner = self.lock();
         for task in tasks {
-            if inner.drop_if_cancelled(&task.ids) {
-                self.news.notify_one();
-            } else {
-                inner.waiting.push_back(task);
+            match inner.phases.get_mut(&task.ids) {
+                Some(Phase::Open { fetching, cancelled: false }) => {
+                    *fetching = None;
+                    inner.waiting.push_back(task);
+                }
+                // cancelled in the moment when it became ready
+                _ => {
+                    inner.drop_if_cancelled(&task.ids);
+                    self.news.notify_one();
+                }
             }
         }
         if !inner.waiting.is_empty() && inner.idle_workers > 0 {
@@ -229,7 +218,8 @@ impl Desk {
         }
     }
 
-    /// Nobody wants the attempt any more: waiting work goes at once, the result of running work later.
+    /// Nobody wants the attempt any more: work that waits or fetches goes at once, the result of
+    /// running work later.
     pub(crate) fn cancel(&self, ids: &Ids) {
         let mut inner = self.lock();
         if let Some(place) = inner.waiting.iter().position(|task| *task.ids == *ids) {
@@ -238,7 +228,11 @@ impl Desk {
             return;
         }
         match inner.phases.get_mut(ids) {
-            Some(Phase::Open { cancelled }) => *cancelled = true,
+            Some(Phase::Open { fetching: Some(token), .. }) => {
+                token.cancel();
+                inner.forget(ids);
+            }
+            Some(Phase::Open { cancelled, .. }) => *cancelled = true,
             Some(Phase::Result { .. }) => inner.forget(ids),
             // it overtook its `taskRun`
             None => inner.remember(ids),
@@ -294,68 +288,19 @@ impl Desk {
         self.lock().counts
     }
 
-    /// Slots without work.
+    /// Tasks that run at once.
+    pub(crate) fn slots(&self) -> u32 {
+        self.slots as u32
+    }
+
+    /// Slots to be offered: those without work, and none when nothing new is taken.
     pub(crate) fn slots_free(&self) -> u32 {
-        self.slots.saturating_sub(self.lock().counts.open) as u32
+        let Counts { open, draining, .. } = self.counts();
+        if draining { 0 } else { self.slots.saturating_sub(open) as u32 }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // nothing that holds the lock can panic half-way through a change
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    /// Adds waiting tasks of the same model: a fair share of them, and more while they are cheap.
-    fn complete(&mut self, first: Task) -> Vec<Task> {
-        let model = first.model.clone();
-        let same = |task: &Task| Arc::ptr_eq(&task.model, &model);
-        let total = 1 + self.waiting.iter().filter(|task| same(task)).count();
-        let share = total.div_ceil(self.idle_workers + 1);
-        let cheap = WORTHWHILE_NS.checked_div(model.cost_ns()).map_or(1, |count| count as usize);
-        let count = share.max(cheap).min(MAX_BATCH);
-        let mut batch = vec![first];
-        let mut index = 0;
-        while batch.len() < count && index < self.waiting.len() {
-            if same(&self.waiting[index]) {
-                batch.extend(self.waiting.remove(index));
-            } else {
-                index += 1;
-            }
-        }
-        batch
-    }
-
-    fn drop_if_cancelled(&mut self, ids: &Ids) -> bool {
-        let cancelled = matches!(self.phases.get(ids), Some(Phase::Open { cancelled: true }));
-        if cancelled {
-            self.forget(ids);
-        }
-        cancelled
-    }
-
-    fn forget(&mut self, ids: &Ids) {
-        match self.phases.remove(ids) {
-            Some(Phase::Open { .. }) => self.counts.open -= 1,
-            Some(Phase::Result { .. }) => self.counts.unacknowledged -= 1,
-            None => {}
-        }
-        self.remember(ids);
-    }
-
-    fn remember(&mut self, ids: &Ids) {
-        let hash = self.hasher.hash_one(ids);
-        if self.over.insert(hash) {
-            self.over_in_order.push_back(hash);
-        }
-        if self.over_in_order.len() > REMEMBERED
-            && let Some(oldest) = self.over_in_order.pop_front()
-        {
-            self.over.remove(&oldest);
-        }
-    }
-
-    fn is_over(&self, ids: &Ids) -> bool {
-        self.over.contains(&self.hasher.hash_one(ids))
     }
 }

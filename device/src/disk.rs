@@ -10,10 +10,11 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-/// A directory of models that stays below a size.
+/// A directory of models that stays below a size, with what is on its way there counted.
 pub(crate) struct Disk {
     dir: PathBuf,
-    limit: u64,
+    /// In bytes.
+    pub(crate) limit: u64,
     index: Mutex<Index>,
 }
 
@@ -22,6 +23,8 @@ struct Index {
     files: HashMap<String, Entry>,
     clock: u64,
     parts: u64,
+    /// Bytes of the rooms that are open.
+    reserved: u64,
 }
 
 struct Entry {
@@ -29,6 +32,12 @@ struct Entry {
     /// On the index's clock.
     used: u64,
     pins: usize,
+}
+
+/// Room for a model on its way to the disk; nobody else gets it for as long as it lives.
+pub(crate) struct Room {
+    disk: Arc<Disk>,
+    bytes: u64,
 }
 
 /// Keeps a model on disk for as long as it lives.
@@ -59,7 +68,7 @@ impl Disk {
             index.files.insert(hex, Entry { bytes, used: index.clock, pins: 0 });
         }
         let disk = Arc::new(Self { dir, limit, index: Mutex::new(index) });
-        disk.make_room(0);
+        disk.trim(&mut disk.lock(), limit);
         Ok(disk)
     }
 
@@ -89,22 +98,28 @@ impl Disk {
         self.dir.join(format!("{hex}.{}.part", index.parts))
     }
 
-    /// Takes a whole file over from its `part`.
-    pub(crate) fn keep(self: &Arc<Self>, part: &Path, hex: &str, bytes: u64) -> io::Result<Pin> {
-        fs::rename(part, self.dir.join(hex))?;
+    /// Room for `bytes` more, for which the least recently used models go. When those in use and
+    /// those on their way leave too little, nothing goes, and the error is the bytes that lack.
+    pub(crate) fn reserve(self: &Arc<Self>, bytes: u64) -> Result<Room, u64> {
         let mut index = self.lock();
-        let used = index.tick();
-        let pins = index.files.get(hex).map_or(0, |entry| entry.pins) + 1;
-        index.files.insert(hex.to_owned(), Entry { bytes, used, pins });
-        drop(index);
-        Ok(Pin { disk: self.clone(), hex: hex.to_owned() })
+        let lacking = index.held().saturating_add(bytes).saturating_sub(self.limit);
+        if lacking > 0 {
+            return Err(lacking);
+        }
+        let allowed = self.limit - index.reserved - bytes;
+        self.trim(&mut index, allowed);
+        // a file that cannot be removed still takes its place
+        let lacking = index.bytes().saturating_sub(allowed);
+        if lacking > 0 {
+            return Err(lacking);
+        }
+        index.reserved += bytes;
+        Ok(Room { disk: self.clone(), bytes })
     }
 
-    /// Removes the least recently used models until `bytes` more fit; those in use stay.
-    pub(crate) fn make_room(&self, bytes: u64) {
-        let mut index = self.lock();
-        let mut total = index.bytes() + bytes;
-        while total > self.limit {
+    /// Removes the least recently used models until `allowed` bytes are left; those in use stay.
+    fn trim(&self, index: &mut Index, allowed: u64) {
+        while index.bytes() > allowed {
             let oldest =
                 index.files.iter().filter(|(_, entry)| entry.pins == 0).min_by_key(|(_, e)| e.used);
             let Some(hex) = oldest.map(|(hex, _)| hex.clone()) else { return };
@@ -114,7 +129,7 @@ impl Disk {
                 tracing::warn!(%error, "a cached model cannot be removed");
                 return;
             }
-            total -= index.files.remove(&hex).map_or(0, |entry| entry.bytes);
+            index.files.remove(&hex);
         }
     }
 
@@ -146,6 +161,32 @@ impl Index {
     fn bytes(&self) -> u64 {
         self.files.values().map(|entry| entry.bytes).sum()
     }
+
+    /// Bytes that nobody else can have now.
+    fn held(&self) -> u64 {
+        let pinned = self.files.values().filter(|entry| entry.pins > 0);
+        pinned.map(|entry| entry.bytes).sum::<u64>() + self.reserved
+    }
+}
+
+impl Room {
+    /// Takes a whole file over from its `part`; it is no larger than the room.
+    pub(crate) fn keep(mut self, part: &Path, hex: &str, bytes: u64) -> io::Result<Pin> {
+        fs::rename(part, self.disk.dir.join(hex))?;
+        let mut index = self.disk.lock();
+        let used = index.tick();
+        let pins = index.files.get(hex).map_or(0, |entry| entry.pins) + 1;
+        index.files.insert(hex.to_owned(), Entry { bytes, used, pins });
+        index.reserved -= std::mem::take(&mut self.bytes);
+        drop(index);
+        Ok(Pin { disk: self.disk.clone(), hex: hex.to_owned() })
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.disk.lock().reserved -= self.bytes;
+    }
 }
 
 impl Drop for Pin {
@@ -173,10 +214,32 @@ mod tests {
     fn add(disk: &Arc<Disk>, content: &[u8]) -> (String, Pin) {
         let hex = hex::encode(Sha256::digest(content));
         let part = disk.part(&hex);
-        disk.make_room(content.len() as u64);
+        let room = disk.reserve(content.len() as u64).unwrap();
         fs::write(&part, content).unwrap();
-        let pin = disk.keep(&part, &hex, content.len() as u64).unwrap();
+        let pin = room.keep(&part, &hex, content.len() as u64).unwrap();
         (hex, pin)
+    }
+
+    #[test]
+    fn what_is_on_its_way_has_its_place_already() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::open(dir.path().to_owned(), 10).unwrap();
+        let (a, _) = add(&disk, b"aaaa");
+        let (_, pin_b) = add(&disk, b"bbbb");
+        // too much beside what is in use: nothing goes for it
+        assert_eq!(disk.reserve(7).err(), Some(1));
+        assert!(disk.read(&a).is_some());
+        let room = disk.reserve(6).unwrap();
+        assert!(disk.read(&a).is_none());
+        assert_eq!(disk.reserve(1).err(), Some(1));
+        drop(room);
+        let (_, pin_c) = add(&disk, b"cccccc");
+        assert_eq!(disk.reserve(1).err(), Some(1), "kept and in use");
+        drop((pin_b, pin_c));
+        let all = disk.reserve(10).unwrap();
+        assert_eq!((disk.bytes(), disk.reserve(1).err()), (0, Some(1)));
+        drop(all);
+        assert_eq!(disk.reserve(11).err(), Some(1));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod http;
 mod link;
 mod machine;
 mod models;
+mod pulse;
 mod report;
 mod results;
 mod serve;

@@ -1,12 +1,14 @@
 //! Models on their way from the platform to memory: fetched once, kept on disk, loaded once.
 
+mod loaded;
+
 use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures::{
@@ -18,8 +20,9 @@ use protocol::socket::{ModelRef, TaskError};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
+use self::loaded::Loaded;
 use crate::{
-    disk::{Disk, Pin, hex_of},
+    disk::{Disk, Pin, Room, hex_of},
     endpoint::Endpoint,
     http::{self, Http},
     link::Session,
@@ -27,8 +30,8 @@ use crate::{
     results::failure,
 };
 
-/// Models in memory beyond which the least recently used goes, however small they are.
-const MAX_LOADED: usize = 64;
+/// How often a model that waits for room looks for some.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A model that is ready to run.
 pub(crate) struct Model {
@@ -37,7 +40,7 @@ pub(crate) struct Model {
     bytes: u64,
     /// What one request costs, in nanoseconds, averaged over the last runs.
     cost: AtomicU64,
-    /// Its file stays as long as it is in memory.
+    /// Its file stays as long as it is in memory: so memory holds no more than the disk may.
     _file: Pin,
 }
 
@@ -70,8 +73,8 @@ type Flight = Shared<BoxFuture<'static, Result<Got, TaskError>>>;
 /// All models of this agent.
 pub(crate) struct Models {
     disk: Arc<Disk>,
-    /// Bytes of models that may be in memory: no more than on disk, where they are pinned.
-    limit: u64,
+    /// How long a model waits for room on the disk.
+    patience: Duration,
     http: Http,
     endpoint: Endpoint,
     session: Arc<Session>,
@@ -80,43 +83,32 @@ pub(crate) struct Models {
     flights: Mutex<HashMap<String, Flight>>,
 }
 
-#[derive(Default)]
-struct Loaded {
-    models: HashMap<String, (Arc<Model>, u64)>,
-    clock: u64,
-}
-
 impl Models {
     pub(crate) fn new(
         disk: Arc<Disk>,
-        limit: u64,
+        patience: Duration,
         http: Http,
         endpoint: Endpoint,
         session: Arc<Session>,
         report: Arc<Report>,
     ) -> Self {
         let (loaded, flights) = Default::default();
-        Self { disk, limit, http, endpoint, session, report, loaded, flights }
+        Self { disk, patience, http, endpoint, session, report, loaded, flights }
     }
 
     /// The model if it is in memory.
     pub(crate) fn loaded(&self, checksum: &str) -> Option<Arc<Model>> {
-        let mut loaded = lock(&self.loaded);
-        loaded.clock += 1;
-        let now = loaded.clock;
-        let (model, used) = loaded.models.get_mut(checksum)?;
-        *used = now;
-        Some(model.clone())
+        lock(&self.loaded).get(checksum)
     }
 
-    /// Checksums of the models in memory.
+    /// Checksums of the models in memory, the most recently used first.
     pub(crate) fn warm(&self) -> Vec<String> {
-        lock(&self.loaded).models.keys().cloned().collect()
+        lock(&self.loaded).checksums()
     }
 
     /// How many models are in memory.
     pub(crate) fn count(&self) -> usize {
-        lock(&self.loaded).models.len()
+        lock(&self.loaded).count()
     }
 
     /// Bytes of the models on disk.
@@ -171,8 +163,8 @@ impl Models {
         let (bytes, file) = match cached {
             Some(found) => found,
             None => {
-                self.make_room(wanted.bytes);
-                let found = self.fetch(wanted, &hex, task).await?;
+                let room = self.room(wanted).await?;
+                let found = self.fetch(wanted, &hex, task, room).await?;
                 fetch_ms = ms(started);
                 let (model_id, version, bytes) = (&wanted.id, wanted.version, found.0.len() as u64);
                 self.report.tell(|| Event::ModelFetched {
@@ -192,8 +184,43 @@ impl Models {
         let load_ms = ms(started);
         let checksum = wanted.checksum.clone();
         let model = Arc::new(Model::new(network, checksum, size, file));
-        self.insert(model.clone());
+        lock(&self.loaded).insert(model.clone());
         Ok(Got { model, fetch_ms, load_ms })
+    }
+
+    /// Room on the disk, as soon as the models in use leave some.
+    async fn room(&self, wanted: &ModelRef) -> Result<Room, TaskError> {
+        let started = Instant::now();
+        loop {
+            if let Some(room) = self.reserve(wanted.bytes) {
+                return Ok(room);
+            }
+            if started.elapsed() >= self.patience {
+                let mb = |bytes: u64| bytes as f64 / (1 << 20) as f64;
+                let message = format!(
+                    "model {}@{} takes {:.1} MB, which the models in use do not leave of the device's {} MB for models; raise its `--cache-mb`",
+                    wanted.id,
+                    wanted.version,
+                    mb(wanted.bytes),
+                    mb(self.disk.limit),
+                );
+                return Err(failure("MODEL_UNAVAILABLE", message, true));
+            }
+            // a task that ends gives no sign of what it leaves
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Room on the disk, for which models in memory go that no task uses.
+    fn reserve(&self, bytes: u64) -> Option<Room> {
+        let mut loaded = lock(&self.loaded);
+        loop {
+            match self.disk.reserve(bytes) {
+                Ok(room) => return Some(room),
+                Err(lacking) if loaded.idle_bytes() >= lacking => loaded.forget_idle(),
+                Err(_) => return None,
+            }
+        }
     }
 
     /// Streams the model to disk, hashing it on the way.
@@ -202,6 +229,7 @@ impl Models {
         wanted: &ModelRef,
         hex: &str,
         task: &str,
+        room: Room,
     ) -> Result<(Vec<u8>, Pin), TaskError> {
         let unavailable = |cause: String| {
             let message =
@@ -236,37 +264,8 @@ impl Models {
             return Err(failure("MODEL_CHECKSUM", message, true));
         }
         let bytes = tokio::fs::read(&part.0).await.map_err(disk)?;
-        let pin = self.disk.keep(&part.0, hex, length).map_err(disk)?;
+        let pin = room.keep(&part.0, hex, length).map_err(disk)?;
         Ok((bytes, pin))
-    }
-
-    /// Makes room in memory and then, as nothing there pins it, on disk.
-    fn make_room(&self, bytes: u64) {
-        lock(&self.loaded).shrink(self.limit.saturating_sub(bytes), MAX_LOADED);
-        self.disk.make_room(bytes);
-    }
-
-    fn insert(&self, model: Arc<Model>) {
-        let mut loaded = lock(&self.loaded);
-        loaded.shrink(self.limit.saturating_sub(model.bytes), MAX_LOADED - 1);
-        loaded.clock += 1;
-        let now = loaded.clock;
-        loaded.models.insert(model.checksum.clone(), (model, now));
-    }
-}
-
-impl Loaded {
-    /// Forgets the least recently used; tasks that hold one finish with it.
-    fn shrink(&mut self, limit: u64, count: usize) {
-        let mut bytes: u64 = self.models.values().map(|(model, _)| model.bytes).sum();
-        while bytes > limit || self.models.len() > count {
-            let oldest =
-                self.models.iter().min_by_key(|(_, (_, used))| *used).map(|(sum, _)| sum.clone());
-            let Some((model, _)) = oldest.and_then(|checksum| self.models.remove(&checksum)) else {
-                return;
-            };
-            bytes -= model.bytes;
-        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Working on one connection: messages in, results out, until it ends or is replaced.
 
+mod goodbye;
+mod wire;
+
 use std::{
     pin::Pin,
     sync::Arc,
@@ -7,18 +10,20 @@ use std::{
 };
 
 use futures::{FutureExt, SinkExt, StreamExt};
-use protocol::socket::{Bye, Heartbeat, encode};
+use protocol::socket::encode;
 use tokio::time::{
     Instant as Moment, Interval, MissedTickBehavior, interval_at, sleep_until, timeout,
 };
 use tokio_tungstenite::tungstenite::{Bytes, Error as SocketError, Message, Utf8Bytes};
 
+use self::wire::{Break, send};
 use crate::{
     chance,
     config::Timings,
     desk::Desk,
     link::{Introduction, Link, Refusal, Session, Socket},
     machine::Machine,
+    pulse::{Pulse, State},
     report::{Event, Report},
     stop::Stop,
     tasks::{Intake, Task},
@@ -27,15 +32,6 @@ use crate::{
 
 /// Messages that are read before their answers are sent.
 const MAX_DRAINED: usize = 256;
-
-/// Gateways refuse longer frames; results are cut far below it.
-const MAX_FRAME: usize = 32 * 1024;
-
-/// A platform that reads nothing for so long is gone.
-const MAX_SEND: Duration = Duration::from_secs(30);
-
-/// How long a replaced or ending connection may still bring messages.
-const MAX_GOODBYE: Duration = Duration::from_secs(2);
 
 /// How long a device that is stopped at once tries to say so.
 const MAX_PARTING: Duration = Duration::from_millis(500);
@@ -71,36 +67,17 @@ pub(crate) struct Server {
 
 type Renewal = Pin<Box<dyn Future<Output = Result<Link, Refusal>> + Send>>;
 
-/// What one connection is known by.
-struct Health {
-    heard: Instant,
-    /// Whether it has ever answered a ping: some gateways do not, and are not to be blamed for it.
-    answers: bool,
-    heartbeat: Instant,
-}
-
-/// Why the work on a connection broke off.
-enum Break {
-    Socket(SocketError),
-    Silent(&'static str),
-}
-
-impl From<SocketError> for Break {
-    fn from(error: SocketError) -> Self {
-        Self::Socket(error)
-    }
-}
-
 impl Server {
     /// Works on `link` until it ends.
     pub(crate) async fn serve(&mut self, link: Link) -> Ending {
-        let Link { mut socket, welcome, early, .. } = link;
+        let Link { mut socket, welcome, early, resumed } = link;
         self.desk.resend();
         let mut ready = Vec::new();
         early.iter().for_each(|text| self.hear(text, &mut ready));
         self.start(ready);
         let beat = Duration::from_millis(welcome.heartbeat_ms.max(10));
-        match self.work(&mut socket, beat).await {
+        let pulse = Pulse::new(self.desk.slots(), resumed);
+        match self.work(&mut socket, beat, pulse).await {
             Ok(ending) => ending,
             Err(Break::Silent(reason)) => Ending::Lost(reason.to_owned()),
             Err(Break::Socket(SocketError::ConnectionClosed | SocketError::AlreadyClosed)) => {
@@ -110,13 +87,16 @@ impl Server {
         }
     }
 
-    async fn work(&mut self, socket: &mut Socket, beat: Duration) -> Result<Ending, Break> {
+    async fn work(
+        &mut self,
+        socket: &mut Socket,
+        beat: Duration,
+        mut pulse: Pulse,
+    ) -> Result<Ending, Break> {
         let (desk, stop) = (self.desk.clone(), self.stop.clone());
         let mut beats = every(beat);
         let mut pings = every(self.timings.ping);
         let mut shows = every(STATUS);
-        let mut health =
-            Health { heard: Instant::now(), answers: false, heartbeat: Instant::now() };
         let renew = sleep_until(Moment::now() + chance::between(&self.timings.renewal));
         tokio::pin!(renew);
         let mut renewal: Option<Renewal> = None;
@@ -131,7 +111,10 @@ impl Server {
                 return Ok(Ending::Left);
             }
             let draining = desk.counts().draining;
-            let patience = self.finished.map(|since| Moment::from(since + self.timings.last_acks));
+            if draining && pulse.offers_slots() {
+                self.beat(socket, &mut pulse).await?;
+            }
+            let patience = self.patience();
             tokio::select! {
                 // What is rare goes first, so that a flood of messages cannot starve it.
                 biased;
@@ -144,8 +127,8 @@ impl Server {
                     self.drain("asked to stop");
                     shown = false;
                 }
-                _ = beats.tick() => self.beat(socket, &mut health).await?,
-                _ = pings.tick() => self.ping(socket, &health).await?,
+                _ = beats.tick() => self.beat(socket, &mut pulse).await?,
+                _ = pings.tick() => self.ping(socket, &pulse).await?,
                 _ = shows.tick(), if !shown => {
                     self.show();
                     shown = true;
@@ -169,12 +152,12 @@ impl Server {
                     }
                 }
                 message = socket.next() => {
-                    health.heard = Instant::now();
-                    self.receive(socket, message, &mut health)?;
+                    pulse.hear();
+                    self.receive(socket, message, &mut pulse)?;
                     shown = false;
                 }
                 () = desk.news.notified() => shown = false,
-                () = sleep_until(patience.unwrap_or_else(Moment::now)), if patience.is_some() => {}
+                () = until(patience) => {}
             }
         }
     }
@@ -184,7 +167,7 @@ impl Server {
         &self,
         socket: &mut Socket,
         first: Option<Result<Message, SocketError>>,
-        health: &mut Health,
+        pulse: &mut Pulse,
     ) -> Result<(), Break> {
         let mut ready = Vec::new();
         let mut next = Some(first);
@@ -192,7 +175,7 @@ impl Server {
         for _ in 0..MAX_DRAINED {
             match next {
                 Some(Some(Ok(Message::Text(text)))) => self.hear(&text, &mut ready),
-                Some(Some(Ok(Message::Pong(_)))) => health.answers = true,
+                Some(Some(Ok(Message::Pong(_)))) => pulse.answered(),
                 Some(Some(Ok(Message::Close(_)) | Err(SocketError::ConnectionClosed)) | None) => {
                     outcome = Err(Break::Socket(SocketError::ConnectionClosed));
                     break;
@@ -236,58 +219,26 @@ impl Server {
         counts.unacknowledged == 0 || since.elapsed() >= self.timings.last_acks
     }
 
-    async fn beat(&mut self, socket: &mut Socket, health: &mut Health) -> Result<(), Break> {
+    /// Until when the last acknowledgements are waited for, once there is nothing else to do.
+    pub(crate) fn patience(&self) -> Option<Moment> {
+        self.finished.map(|since| Moment::from(since + self.timings.last_acks))
+    }
+
+    async fn beat(&mut self, socket: &mut Socket, pulse: &mut Pulse) -> Result<(), Break> {
         self.desk.expire(self.timings.keep_results);
-        let working = self.desk.counts().open > 0;
-        if working || health.heartbeat.elapsed() >= self.timings.idle_heartbeat {
-            health.heartbeat = Instant::now();
-            let heartbeat = Heartbeat {
-                slots_free: self.desk.slots_free(),
-                models: self.intake.models.warm(),
-                metrics: self.machine.metrics(),
-            };
+        let state = State { slots_free: self.desk.slots_free(), models: self.intake.models.warm() };
+        if self.desk.counts().open > 0 || pulse.is_due(&state, self.timings.idle_heartbeat) {
+            let heartbeat = pulse.tell(state, self.machine.metrics());
             send(socket, &mut vec![Utf8Bytes::from(encode(&heartbeat))]).await?;
         }
         Ok(())
     }
 
-    async fn ping(&self, socket: &mut Socket, health: &Health) -> Result<(), Break> {
-        if health.answers && health.heard.elapsed() > self.timings.ping.mul_f64(2.5) {
+    async fn ping(&self, socket: &mut Socket, pulse: &Pulse) -> Result<(), Break> {
+        if pulse.is_silent_for(self.timings.ping.mul_f64(2.5)) {
             return Err(Break::Silent("the platform does not answer any more"));
         }
         Ok(socket.send(Message::Ping(Bytes::new())).await?)
-    }
-
-    async fn leave(&self, socket: &mut Socket, reason: &str) -> Result<(), Break> {
-        let bye = encode(&Bye { reason: reason.to_owned() });
-        send(socket, &mut vec![Utf8Bytes::from(bye)]).await?;
-        self.close(socket, |_| {}).await;
-        Ok(())
-    }
-
-    /// Ends a connection that has a successor; what it still brings is not lost.
-    async fn replace(&self, socket: &mut Socket) {
-        let mut frames = Vec::new();
-        self.desk.outbox(&mut frames);
-        // should this fail, the results go over the new connection, as all do that nobody acknowledged
-        let _ = send(socket, &mut frames).await;
-        let mut ready = Vec::new();
-        self.close(socket, |text| self.hear(&text, &mut ready)).await;
-        self.start(ready);
-    }
-
-    async fn close(&self, socket: &mut Socket, mut hear: impl FnMut(Utf8Bytes)) {
-        let goodbye = async {
-            socket.close(None).await?;
-            while let Some(message) = socket.next().await {
-                if let Message::Text(text) = message? {
-                    hear(text);
-                }
-            }
-            Ok::<_, SocketError>(())
-        };
-        // a platform that does not answer a close is not waited for
-        let _ = timeout(MAX_GOODBYE, goodbye).await;
     }
 
     /// Shows listeners how things are.
@@ -309,24 +260,12 @@ impl Server {
     }
 }
 
-/// Writes all frames and flushes once.
-async fn send(socket: &mut Socket, frames: &mut Vec<Utf8Bytes>) -> Result<(), Break> {
-    if frames.is_empty() {
-        return Ok(());
+/// Waits until then, or for ever.
+pub(crate) async fn until(moment: Option<Moment>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
-    let all = async {
-        for frame in frames.drain(..) {
-            if frame.len() > MAX_FRAME {
-                tracing::error!(frame.bytes = frame.len(), "a message is too long to be sent");
-                continue;
-            }
-            socket.feed(Message::Text(frame)).await?;
-        }
-        Ok(socket.flush().await?)
-    };
-    timeout(MAX_SEND, all)
-        .await
-        .unwrap_or(Err(Break::Silent("the platform takes no messages any more")))
 }
 
 async fn attempt(renewal: &mut Option<Renewal>) -> Result<Link, Refusal> {

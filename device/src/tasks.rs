@@ -83,7 +83,11 @@ impl Intake {
                 ready.push(draft.complete(model, inputs, 0.0, 0.0));
             }
             (_, inputs) => {
-                self.results.runtime.spawn(self.clone().prepare(draft, model, inputs));
+                let wanted = self.results.desk.fetch(&draft.ids);
+                let preparing = self.clone().prepare(draft, model, inputs);
+                self.results
+                    .runtime
+                    .spawn(async move { wanted.run_until_cancelled(preparing).await });
             }
         }
     }

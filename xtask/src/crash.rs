@@ -6,8 +6,9 @@ mod verify;
 
 use std::{
     io::{BufRead, BufReader},
+    os::unix::process::ExitStatusExt,
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::mpsc,
     time::{Duration, Instant},
 };
@@ -45,6 +46,9 @@ pub(crate) struct Arguments {
 
 /// The longest time that a round writes before it is killed.
 const LONGEST: Duration = Duration::from_millis(150);
+
+/// The signal that nothing can hold off, by its number.
+const SIGKILL: i32 = 9;
 
 /// After so many rounds a new directory is begun, so that a crash is also one of a young store.
 const FRESH: u64 = 10;
@@ -116,7 +120,7 @@ fn one_round(
     let began = started.recv_timeout(Duration::from_secs(60));
     std::thread::sleep(life);
     child.kill()?;
-    child.wait()?;
+    killed(child.wait()?)?;
     if began.is_err() {
         bail!("the child acknowledged nothing; its own messages are above");
     }
@@ -124,4 +128,28 @@ fn one_round(
     let acknowledged = Acknowledged::parse(&lines);
     let survived = verify::verify(directory, durability, round, seed, &acknowledged)?;
     Ok((acknowledged, survived))
+}
+
+/// Whether the child lived until it was killed: a store that fails by itself has not survived a kill.
+fn killed(status: ExitStatus) -> anyhow::Result<()> {
+    if status.signal() == Some(SIGKILL) {
+        return Ok(());
+    }
+    bail!("the child ended by itself ({status}) before it was killed; its own messages are above")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn only_a_kill_is_a_kill() {
+        let status = |script| Command::new("sh").args(["-c", script]).status().unwrap();
+        assert!(killed(status("kill -KILL $$")).is_ok());
+        for other in ["exit 0", "exit 101", "kill -TERM $$"] {
+            let error = killed(status(other)).unwrap_err().to_string();
+            assert!(error.contains("ended by itself"), "{error}");
+        }
+    }
 }

@@ -24,8 +24,9 @@ fn fixture(slots: u32) -> Fixture {
         let bytes = onnx::Mlp::new([1, hidden, 1]).file();
         let hex = hex::encode(Sha256::digest(&bytes));
         let part = disk.part(&hex);
+        let room = disk.reserve(bytes.len() as u64).unwrap();
         std::fs::write(&part, &bytes).unwrap();
-        let pin = disk.keep(&part, &hex, bytes.len() as u64).unwrap();
+        let pin = room.keep(&part, &hex, bytes.len() as u64).unwrap();
         Arc::new(Model::new(Network::load(&bytes).unwrap(), hex, bytes.len() as u64, pin))
     });
     Fixture { desk: Desk::new(slots), models: models.to_vec(), _dir: dir }
@@ -44,9 +45,15 @@ impl Fixture {
     }
 
     fn enqueue(&self, number: usize, model: usize) {
+        self.admit(number);
+        self.ready(number, model);
+    }
+
+    /// An admitted task can run.
+    fn ready(&self, number: usize, model: usize) {
         let (received, deadline) = (Instant::now(), Instant::now() + Duration::from_secs(60));
         self.desk.enqueue([Task {
-            ids: self.admit(number),
+            ids: Arc::new(ids(number)),
             model: self.models[model].clone(),
             inputs: Vec::new(),
             outputs_url: None,
@@ -97,6 +104,22 @@ fn waiting_work_that_is_cancelled_makes_room_at_once() {
     assert_eq!(fixture.desk.counts().open, 2);
     assert!(fixture.outbox().is_empty());
     assert!(matches!(fixture.desk.admit(&ids(0)), Admission::Known), "it is not run again");
+}
+
+#[test]
+fn fetching_work_that_is_cancelled_makes_room_at_once() {
+    let fixture = fixture(1);
+    let wanted = [0, 1].map(|number| fixture.desk.fetch(&fixture.admit(number)));
+    fixture.desk.cancel(&ids(0));
+    assert!(wanted[0].is_cancelled() && !wanted[1].is_cancelled());
+    assert_eq!(fixture.desk.counts().open, 1);
+    // both became ready in that moment
+    fixture.ready(0, 0);
+    fixture.ready(1, 0);
+    assert_eq!(fixture.take(), ["t1"]);
+    // it runs now, so it keeps its place
+    fixture.desk.cancel(&ids(1));
+    assert_eq!((fixture.desk.counts().open, wanted[1].is_cancelled()), (1, false));
 }
 
 #[test]

@@ -1,24 +1,14 @@
 //! What a device does with tasks, seen from the platform.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-mod support;
-
-use dcmp_device::Event;
-use protocol::{
-    socket::{DeclineReason, Heartbeat, Payload, TaskCancel, TaskDeclined, TaskDone, TaskFailed},
-    tensor::{from_safetensors, to_safetensors},
-};
-use support::{
+use crate::support::{
     onnx::{Is, Mlp, assert_close, file},
     *,
 };
-
-fn inline(done: &TaskDone) -> &[protocol::tensor::Named] {
-    match &done.outputs {
-        Payload::Inline(outputs) => outputs,
-        Payload::Blob(_) => panic!("a blob"),
-    }
-}
+use dcmp_device::Event;
+use protocol::{
+    socket::{TaskDone, TaskFailed},
+    tensor::{from_safetensors, to_safetensors},
+};
 
 #[tokio::test]
 async fn a_task_gives_the_right_numbers() {
@@ -131,50 +121,6 @@ async fn large_inputs_and_outputs_go_by_url() {
 }
 
 #[tokio::test]
-async fn what_is_too_much_is_declined() {
-    let mut platform = Platform::start().await;
-    let dir = tempfile::tempdir().unwrap();
-    let mut config = platform.config(dir.path());
-    config.slots = 1;
-    let _device = Running::start(config);
-    let (mut connection, _) = platform.welcome().await;
-    let mlp = Mlp::new([4, 8, 3]);
-    let model = platform.model("gated", &mlp.file());
-    let (x, y) = mlp.example(1, 1);
-    for id in ["t1", "t2", "t3", "t4"] {
-        connection.say(&task(id, &model, &x)).await;
-    }
-    // one slot and twice as many places behind it, none of which is free while the model is on its way
-    let declined: TaskDeclined = connection.hear("taskDeclined").await;
-    assert_eq!((declined.task_id.as_str(), declined.reason), ("t4", DeclineReason::Busy));
-
-    let mut foreign = task("t5", &model, &x);
-    foreign.model.format = "torchscript".to_owned();
-    connection.say(&foreign).await;
-    let declined: TaskDeclined = connection.hear("taskDeclined").await;
-    assert_eq!((declined.task_id.as_str(), declined.reason), ("t5", DeclineReason::Unsupported));
-    let mut huge = task("t6", &model, &x);
-    huge.model.bytes = 17 << 20;
-    connection.say(&huge).await;
-    let declined: TaskDeclined = connection.hear("taskDeclined").await;
-    assert_eq!((declined.task_id.as_str(), declined.reason), ("t6", DeclineReason::Unsupported));
-
-    platform.gate.notify_one();
-    let mut done = Vec::new();
-    for _ in 0..3 {
-        let result: TaskDone = connection.hear("taskDone").await;
-        assert_close(&inline(&result)[0].tensor, &y);
-        done.push(result.task_id);
-    }
-    done.sort();
-    assert_eq!(done, ["t1", "t2", "t3"]);
-    assert_eq!(platform.seen().len(), 1, "three tasks fetched one model");
-    // there is room again
-    connection.say(&task("t4", &model, &x)).await;
-    connection.hear::<TaskDone>("taskDone").await;
-}
-
-#[tokio::test]
 async fn cancelled_work_is_not_heard_of() {
     let mut platform = Platform::start().await;
     let dir = tempfile::tempdir().unwrap();
@@ -183,11 +129,6 @@ async fn cancelled_work_is_not_heard_of() {
     let mlp = Mlp::new([4, 8, 3]);
     let model = platform.model("gated", &mlp.file());
     let (x, _) = mlp.example(1, 1);
-    let cancel = |task_id: &str| TaskCancel {
-        task_id: task_id.to_owned(),
-        fence: format!("fence-{task_id}"),
-        reason: "cancelled".to_owned(),
-    };
     // on its way; and one whose cancellation comes first
     connection.say(&task("t1", &model, &x)).await;
     connection.say(&cancel("t1")).await;
@@ -336,24 +277,4 @@ async fn models_outlive_the_agent_on_disk() {
     }
     assert_eq!(names[0], names[1]);
     assert_eq!(platform.seen().len(), 1);
-}
-
-#[tokio::test]
-async fn a_working_device_sends_heartbeats() {
-    let mut platform = Platform::start().await;
-    let dir = tempfile::tempdir().unwrap();
-    let _device = Running::start(platform.config(dir.path()));
-    let mut connection = platform.accept().await;
-    connection.hear::<protocol::socket::Hello>("hello").await;
-    connection.say(&welcome(20)).await;
-    let mlp = Mlp::new([4, 8, 3]);
-    let (x, _) = mlp.example(1, 1);
-    let model = platform.model("mlp", &mlp.file());
-    connection.say(&task("t1", &model, &x)).await;
-    connection.hear::<TaskDone>("taskDone").await;
-    let busy = platform.model("gated", &Mlp::new([4, 9, 3]).file());
-    connection.say(&task("t2", &busy, &x)).await;
-    let heartbeat: Heartbeat = connection.hear("heartbeat").await;
-    assert_eq!((heartbeat.slots_free, heartbeat.models), (1, vec![model.checksum]));
-    assert!(heartbeat.metrics.memory_mb > 0.0);
 }

@@ -1,15 +1,10 @@
-//! How a device keeps its connection, and how it leaves.
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod support;
+//! How a device keeps its connection.
 
 use std::time::Duration;
 
-use dcmp_device::{Agent, Connection as State, Error, Event};
-use protocol::socket::{
-    Bye, DeclineReason, Drain, Fault, Hello, TaskDeclined, TaskDone, TaskFailed,
-};
-use support::{onnx::Mlp, *};
+use crate::support::{onnx::Mlp, *};
+use dcmp_device::{Agent, Error, Event};
+use protocol::socket::{Fault, Hello, TaskDone, TaskFailed};
 
 #[tokio::test]
 async fn results_are_sent_again_until_they_are_acknowledged() {
@@ -120,93 +115,6 @@ async fn a_connection_is_renewed_without_losing_anything() {
             break;
         }
     }
-}
-
-#[tokio::test]
-async fn a_draining_device_finishes_and_says_goodbye() {
-    for by_platform in [false, true] {
-        let mut platform = Platform::start().await;
-        let dir = tempfile::tempdir().unwrap();
-        let mut device = Running::start(platform.config(dir.path()));
-        let (mut connection, _) = platform.welcome().await;
-        let mlp = Mlp::new([4, 8, 3]);
-        let model = platform.model("gated", &mlp.file());
-        let (x, _) = mlp.example(1, 1);
-        connection.say(&task("t1", &model, &x)).await;
-        soon(device.status.wait_for(|status| status.in_hand == 1)).await.unwrap();
-        if by_platform {
-            connection.say(&Drain { reason: "maintenance".to_owned() }).await;
-        } else {
-            device.stop.drain();
-        }
-        soon(device.status.wait_for(|status| status.draining)).await.unwrap();
-        connection.say(&task("t2", &model, &x)).await;
-        let declined: TaskDeclined = connection.hear("taskDeclined").await;
-        assert_eq!((declined.task_id.as_str(), declined.reason), ("t2", DeclineReason::Policy));
-        platform.gate.notify_one();
-        connection.hear::<TaskDone>("taskDone").await;
-        connection.ack("t1").await;
-        connection.hear::<Bye>("bye").await;
-        assert_eq!(connection.text().await, None);
-        drop(connection);
-        let mut status = device.status.clone();
-        let summary = device.ended().await.unwrap();
-        assert_eq!((summary.done, summary.declined, summary.unacknowledged), (1, 1, 0));
-        assert_eq!(status.borrow_and_update().connection, State::Closed);
-    }
-}
-
-#[tokio::test]
-async fn a_device_that_nobody_acknowledges_leaves_in_the_end() {
-    let mut platform = Platform::start().await;
-    let dir = tempfile::tempdir().unwrap();
-    let mut config = platform.config(dir.path());
-    config.timings.last_acks = Duration::from_millis(50);
-    let device = Running::start(config);
-    let (mut connection, _) = platform.welcome().await;
-    let mlp = Mlp::new([4, 8, 3]);
-    let model = platform.model("mlp", &mlp.file());
-    connection.say(&task("t1", &model, &mlp.example(1, 1).0)).await;
-    connection.hear::<TaskDone>("taskDone").await;
-    device.stop.drain();
-    connection.hear::<Bye>("bye").await;
-    assert_eq!(device.ended().await.unwrap().unacknowledged, 1);
-}
-
-#[tokio::test]
-async fn stopping_at_once_waits_for_nothing() {
-    let mut platform = Platform::start().await;
-    let dir = tempfile::tempdir().unwrap();
-    let mut device = Running::start(platform.config(dir.path()));
-    let (mut connection, _) = platform.welcome().await;
-    let mlp = Mlp::new([4, 8, 3]);
-    let model = platform.model("gated", &mlp.file());
-    connection.say(&task("t1", &model, &mlp.example(1, 1).0)).await;
-    soon(device.status.wait_for(|status| status.in_hand == 1)).await.unwrap();
-    device.stop.drain();
-    device.stop.now();
-    let bye: Bye = connection.hear("bye").await;
-    assert_eq!(bye.reason, "stopped");
-    assert_eq!(device.ended().await.unwrap().done, 0);
-}
-
-#[tokio::test]
-async fn stopping_works_without_a_platform() {
-    let platform = Platform::start().await;
-    let dir = tempfile::tempdir().unwrap();
-    let mut config = platform.config(dir.path());
-    // a port that nobody listens on: it was free a moment ago
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    config.url = format!("ws://{free}/ws");
-    config.timings.first_retry = Duration::from_secs(3600);
-    let mut device = Running::start(config);
-    let event = soon(device.events.recv()).await.unwrap();
-    assert!(
-        matches!(&event, Event::Lost { reason, .. } if reason.contains("refused")),
-        "{event:?}"
-    );
-    device.stop.drain();
-    device.ended().await.unwrap();
 }
 
 #[tokio::test]

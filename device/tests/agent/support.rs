@@ -1,5 +1,4 @@
 //! The platform's side of the protocol, played by the test: a real socket and real files.
-#![allow(clippy::unwrap_used, dead_code, reason = "tests; each test binary uses some of it")]
 
 use std::{
     collections::HashMap,
@@ -22,7 +21,10 @@ use axum::{
 };
 use dcmp_device::{Agent, Config, Error, InstanceType, Share, Stop, Summary, Timings};
 use protocol::{
-    socket::{Blob, Hello, ModelRef, Payload, TaskAck, TaskRun, Welcome, encode, kind},
+    socket::{
+        Blob, Hello, ModelRef, Payload, TaskAck, TaskCancel, TaskDone, TaskRun, Welcome, encode,
+        kind,
+    },
     tensor::Named,
 };
 use serde::de::DeserializeOwned;
@@ -258,6 +260,23 @@ pub(crate) fn task(id: &str, model: &ModelRef, input: &Named) -> TaskRun {
         model: model.clone(),
         inputs: Payload::Inline(vec![input.clone()]),
         outputs_url: None,
+    }
+}
+
+/// Takes back a task that was made with [`task`].
+pub(crate) fn cancel(id: &str) -> TaskCancel {
+    TaskCancel {
+        task_id: id.to_owned(),
+        fence: format!("fence-{id}"),
+        reason: "cancelled".to_owned(),
+    }
+}
+
+/// The outputs in the message.
+pub(crate) fn inline(done: &TaskDone) -> &[Named] {
+    match &done.outputs {
+        Payload::Inline(outputs) => outputs,
+        Payload::Blob(_) => panic!("a blob"),
     }
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
 mod claims;
+mod fakes;
 mod fleet;
 mod list;
 mod presence;

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use dcmp_service::{
     App, INSPECT_FUNCTION, Result, Settings, Signature, access, devices, fold,
     inference::{self, Call, Submitted},
@@ -18,7 +17,7 @@ use dcmp_service::{
 };
 use domain::job::Job;
 use embedded::{Connection, Embedded, Options};
-use ports::{Clock, Item, Key, Message, Ports, Queues};
+use ports::{Item, Key, Ports};
 use protocol::{
     rest::{
         admin::{NewCustomer, NewKey},
@@ -33,62 +32,7 @@ use protocol::{
 };
 use serde_json::{Value, json};
 
-/// A clock that a test can put forward.
-struct Ahead(Arc<dyn Clock>, Arc<AtomicU64>);
-
-#[async_trait]
-impl Clock for Ahead {
-    fn now_us(&self) -> u64 {
-        self.0.now_us() + self.1.load(Ordering::Relaxed)
-    }
-
-    fn id(&self, prefix: &str) -> String {
-        self.0.id(prefix)
-    }
-
-    fn random(&self, bytes: &mut [u8]) {
-        self.0.random(bytes);
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        self.0.sleep(duration).await;
-    }
-}
-
-/// Queues that remember what was sent.
-struct Recording {
-    queues: Arc<dyn Queues>,
-    sent: Arc<Mutex<Vec<Sent>>>,
-}
-
-/// What was sent: to which queue, what, and to be seen when.
-pub type Sent = (String, Value, Duration);
-
-#[async_trait]
-impl Queues for Recording {
-    async fn send(&self, queue: &str, body: &Value, delay: Duration) -> ports::Result<()> {
-        self.sent.lock().unwrap().push((queue.to_owned(), body.clone(), delay));
-        self.queues.send(queue, body, delay).await
-    }
-
-    async fn receive(
-        &self,
-        queue: &str,
-        max: usize,
-        visibility: Duration,
-        wait: Duration,
-    ) -> ports::Result<Vec<Message>> {
-        self.queues.receive(queue, max, visibility, wait).await
-    }
-
-    async fn delete(&self, queue: &str, receipt: &str) -> ports::Result<()> {
-        self.queues.delete(queue, receipt).await
-    }
-
-    async fn release(&self, queue: &str, receipt: &str, delay: Duration) -> ports::Result<()> {
-        self.queues.release(queue, receipt, delay).await
-    }
-}
+use crate::fakes::{Ahead, Recording, Sent};
 
 pub struct Platform {
     pub app: App,

@@ -1,4 +1,5 @@
-//! Folds every batch of changes into what is read: fleet view, open jobs, statistics, totals.
+//! Folds every batch of changes into what is read: fleet view, open jobs, statistics, totals; and
+//! deletes the files of jobs that are removed.
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ pub(crate) fn route() -> Route {
         Action::GetRecords,
         Action::WriteRecords,
         Action::DeleteRecords,
+        Action::DeleteBlobs,
     ])
 }
 

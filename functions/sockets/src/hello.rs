@@ -6,7 +6,7 @@ use api::Route;
 use ports::Action;
 use protocol::socket::Hello;
 use service::{
-    App, Result, WORK_QUEUE,
+    App, Result, SESSIONS_QUEUE, WORK_QUEUE,
     sessions::{self, Connection},
 };
 
@@ -19,6 +19,7 @@ pub(crate) fn route() -> Route {
         Action::ReadBlobs,
         Action::WriteBlobs,
         Action::SendTo(WORK_QUEUE),
+        Action::SendTo(SESSIONS_QUEUE),
         Action::PostToSockets,
     ])
 }

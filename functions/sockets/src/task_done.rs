@@ -15,6 +15,7 @@ pub(crate) fn route() -> Route {
         Action::DeleteRecords,
         Action::ReadBlobs,
         Action::WriteBlobs,
+        Action::DeleteBlobs,
         Action::SendTo(WORK_QUEUE),
         Action::PostToSockets,
     ])

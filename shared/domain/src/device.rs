@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::lease;
 
+/// How many loaded models of a device are known.
+pub const MAX_WARM: usize = 32;
+
 /// Whom a device works for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -53,15 +56,20 @@ pub struct Device {
     pub renewed_ms: u64,
     /// When the socket closed, until a new one resumes.
     pub closed_ms: Option<u64>,
+    /// When work of this session was given up because its lease was over, until the device speaks
+    /// again: a machine that was stopped or cut from power may leave its socket open.
+    #[serde(default)]
+    pub lost_ms: Option<u64>,
     /// It takes nothing new.
     pub draining: bool,
     /// Slots without work when it last spoke.
     pub slots_free: u32,
-    /// Checksums of the models that it has loaded.
+    /// Checksums of the models that it has loaded, at most [`MAX_WARM`].
     pub warm: Vec<String>,
     /// When the session began.
     pub connected_ms: u64,
-    /// When it last spoke, to the precision of its heartbeats.
+    /// When it last said something that was not known: an idle device that goes on being idle is
+    /// not written down.
     pub seen_ms: u64,
     /// Of the item.
     pub version: u64,
@@ -117,6 +125,11 @@ impl Status {
 }
 
 impl Device {
+    /// Whether it is connected, and not known to be silent there.
+    pub fn is_present(&self) -> bool {
+        self.closed_ms.is_none() && self.lost_ms.is_none()
+    }
+
     /// Whether work that was sent at `sent_ms` in `session` is lost: another session began, the
     /// lease is over, or the socket closed and was not resumed in time.
     pub fn has_lost(
@@ -135,7 +148,7 @@ impl Device {
     pub fn status(&self, now_ms: u64, settings: &lease::Settings) -> Status {
         let working = self.slots_free < self.capabilities.slots;
         let missed = working && now_ms > self.renewed_ms + 2 * settings.heartbeat_ms;
-        if self.closed_ms.is_some() || missed {
+        if !self.is_present() || missed {
             Status::Offline
         } else if self.draining {
             Status::Draining

@@ -47,15 +47,21 @@ pub struct Entry {
     pub instance_type: String,
     /// The largest model, in MB.
     pub max_model_mb: u64,
-    /// Checksums of the models that it has loaded.
+    /// The models that it has loaded, each by its [`mark`].
     pub warm: Vec<String>,
+}
+
+/// What the view keeps of a model's checksum: 16 of its 64 digits. 150 devices with many models
+/// each must fit on a page, and a mistaken preference for a device does no harm.
+pub fn mark(checksum: &str) -> &str {
+    let digits = checksum.strip_prefix("sha256:").unwrap_or(checksum);
+    digits.get(..16).unwrap_or(digits)
 }
 
 impl Entry {
     /// What the view keeps of a device; `None` when it can take no inference now.
     pub fn of(device: &Device) -> Option<Self> {
-        let available =
-            device.closed_ms.is_none() && !device.draining && device.capabilities.inference;
+        let available = device.is_present() && !device.draining && device.capabilities.inference;
         available.then(|| Self {
             connection: device.connection.clone(),
             session: device.session.clone(),
@@ -66,7 +72,7 @@ impl Entry {
             gpu: device.capabilities.gpu,
             instance_type: device.instance_type.clone(),
             max_model_mb: device.capabilities.max_model_mb,
-            warm: device.warm.clone(),
+            warm: device.warm.iter().map(|checksum| mark(checksum).to_owned()).collect(),
         })
     }
 }
@@ -164,7 +170,7 @@ impl Candidate<'_> {
     /// What is preferred before load: the wished processor, then a free slot, then a warm model.
     fn rank(&self, need: &Need) -> (bool, bool, bool) {
         let gpu = !need.wants.prefer_gpu || self.entry.gpu;
-        let warm = self.entry.warm.iter().any(|checksum| checksum == need.checksum);
+        let warm = self.entry.warm.iter().any(|model| model == mark(need.checksum));
         (gpu, self.load < self.entry.slots, warm)
     }
 

@@ -270,7 +270,7 @@ pub struct New {
 }
 
 /// How long a job is kept after its deadline.
-const KEPT_SECONDS: u64 = 7 * 24 * 3600;
+pub const KEPT_SECONDS: u64 = 7 * 24 * 3600;
 
 impl Job {
     /// A job as it is accepted: queued.
@@ -337,9 +337,9 @@ impl Job {
             return Some([total, 0.0, 0.0, total]);
         };
         let before = winner.sent_us.saturating_sub(self.created_us) as f64 / 1000.0;
-        // a device's clock may run differently; the parts never exceed the whole
-        let queue = (before + outcome.queue_ms).min(total);
-        let compute = outcome.compute_ms.min(total - queue);
+        // what a device says may be anything; the parts are never negative nor exceed the whole
+        let queue = (before + outcome.queue_ms.max(0.0)).min(total);
+        let compute = outcome.compute_ms.max(0.0).min(total - queue);
         Some([queue, total - queue - compute, compute, total])
     }
 }

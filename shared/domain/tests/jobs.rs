@@ -139,11 +139,16 @@ fn an_abandoned_job_fails_as_it_is_told() {
 fn the_parts_of_the_time_never_exceed_the_whole() {
     let job = after(&job(), [assign("a")]);
     assert_eq!(job.timings_ms(), None);
-    // the device claims more than the platform saw
-    let job = finished(&job, "a", 50.0, 1e9, NOW + 100_000).unwrap();
-    let [queue, transfer, compute, total] = job.timings_ms().unwrap();
-    assert!((queue + transfer + compute - total).abs() < 1e-9);
-    assert!([queue, transfer, compute].iter().all(|part| *part >= 0.0));
+    // more than the platform saw, less than nothing, and no number at all
+    let claims =
+        [(50.0, 1e9), (1e9, 50.0), (-1e300, 1.0), (1.0, -1e300), (f64::NAN, f64::INFINITY)];
+    for (queue, compute) in claims {
+        let job = finished(&job, "a", queue, compute, NOW + 100_000).unwrap();
+        let [queue, transfer, compute, total] = job.timings_ms().unwrap();
+        assert_eq!(total, 101.0);
+        assert!((queue + transfer + compute - total).abs() < 1e-9);
+        assert!([queue, transfer, compute].iter().all(|part| (0.0..=total).contains(part)));
+    }
 }
 
 #[test]

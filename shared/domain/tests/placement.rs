@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use dcmp_domain::{
-    fleet::{Choice, Entry, Need, Page, SHARDS, WAITING_PER_SLOT, choose, shard},
+    fleet::{Choice, Entry, Need, Page, SHARDS, WAITING_PER_SLOT, choose, mark, shard},
     job::Wants,
     model::{Format, Placement},
 };
@@ -14,7 +14,7 @@ use proptest::{
     prelude::*,
 };
 
-const MODEL: &str = "sha256:0123";
+const MODEL: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 fn entry() -> impl Strategy<Value = Entry> {
     let formats = prop_oneof![Just(vec!["onnx"]), Just(vec!["torchscript"]), Just(vec![])];
@@ -29,7 +29,7 @@ fn entry() -> impl Strategy<Value = Entry> {
             gpu,
             instance_type: if aws { "aws" } else { "user" }.to_owned(),
             max_model_mb,
-            warm: if warm { vec![MODEL.to_owned()] } else { Vec::new() },
+            warm: if warm { vec![mark(MODEL).to_owned()] } else { Vec::new() },
         },
     )
 }
@@ -128,7 +128,7 @@ fn device(slots_free: u32, warm: bool) -> Entry {
         gpu: false,
         instance_type: "user".to_owned(),
         max_model_mb: 64,
-        warm: if warm { vec![MODEL.to_owned()] } else { Vec::new() },
+        warm: if warm { vec![mark(MODEL).to_owned()] } else { Vec::new() },
     }
 }
 

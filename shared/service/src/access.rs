@@ -51,24 +51,33 @@ pub async fn identify(app: &App, secret: &str) -> Result<Caller> {
 }
 
 async fn find(app: &App, secret: &str) -> Result<Arc<ApiKey>> {
+    find_hashed(app, &hash(secret)).await?.ok_or_else(|| {
+        let message = "the API key in X-API-Key is unknown, expired or revoked";
+        Error::AuthInvalid(message.to_owned())
+    })
+}
+
+/// Whether the key with this hash counts and opens `scope`.
+pub(crate) async fn opens(app: &App, hash: &str, scope: Scope) -> Result<bool> {
+    Ok(find_hashed(app, hash).await?.is_some_and(|key| key.scopes.contains(&scope)))
+}
+
+/// The key with this hash, if it counts.
+async fn find_hashed(app: &App, hash: &str) -> Result<Option<Arc<ApiKey>>> {
     let now = app.now_ms();
-    let hash = hash(secret);
-    let key = match app.caches().keys.get(&hash, now, cache::KEY_MS) {
+    let key = match app.caches().keys.get(hash, now, cache::KEY_MS) {
         Some(key) => Some(key),
         None => {
             let key: Option<ApiKey> =
-                table::load(&*app.ports.records, &table::api_key(&hash)).await?;
+                table::load(&*app.ports.records, &table::api_key(hash)).await?;
             let key = key.map(Arc::new);
             if let Some(key) = &key {
-                app.caches().keys.insert(&hash, now, key.clone());
+                app.caches().keys.insert(hash, now, key.clone());
             }
             key
         }
     };
-    key.filter(|key| key.is_valid(now)).ok_or_else(|| {
-        let message = "the API key in X-API-Key is unknown, expired or revoked";
-        Error::AuthInvalid(message.to_owned())
-    })
+    Ok(key.filter(|key| key.is_valid(now)))
 }
 
 /// Whether `secret` is the operator's.

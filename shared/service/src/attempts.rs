@@ -1,6 +1,6 @@
 //! Attempts: choosing a device, putting the attempt on record, sending it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use domain::{
     fleet::{self, Choice, EVERYONE, Need},
@@ -13,7 +13,7 @@ use protocol::{
     tensor::{self, Named},
 };
 
-use crate::{App, Error, OWN_DEVICE, Result, cache::Held, models::Record, sessions, table};
+use crate::{App, Error, OWN_DEVICE, Result, cache::Held, models::Record, sessions, table, tasks};
 
 /// Inputs and outputs whose encoded form is larger go by reference: a frame holds 28 KB, and some
 /// of it is the rest of the message.
@@ -57,7 +57,7 @@ pub(crate) async fn ask(
     app: &App,
     mut job: Job,
     recorded: bool,
-    record: &Record,
+    record: &Arc<Record>,
     inputs: &[Named],
 ) -> Result<Attempted> {
     let mut recorded = recorded;
@@ -96,6 +96,7 @@ pub(crate) async fn ask(
             Err(None) => return Err(Error::no_job(&job.id)),
         };
         recorded = true;
+        tasks::note(app, &next.id, &fence, record);
         let held = app.caches().in_flight.hold(&target.device);
         let message = task_run(app, &next, &fence, record, &target, inputs)?;
         match app.ports.sockets.send(&target.connection, message).await {

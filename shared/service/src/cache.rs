@@ -27,6 +27,8 @@ pub(crate) struct Caches {
     pub(crate) connections: Cache<String, Arc<Connection>>,
     /// Usual time from sending to result, by model checksum, in milliseconds.
     pub(crate) usual: Cache<String, f64>,
+    /// What the attempts run that this process sent: by fence, the job and its model.
+    pub(crate) sent: Cache<String, (String, Arc<Record>)>,
     pub(crate) in_flight: InFlight,
     pub(crate) parked: Timed<bool>,
 }
@@ -39,6 +41,7 @@ impl Caches {
             fleets: Timed::new(1_000),
             connections: Cache::new(20_000),
             usual: Cache::new(1_000),
+            sent: Cache::new(20_000),
             in_flight: InFlight::default(),
             parked: Timed::new(10_000),
         }

@@ -2,15 +2,19 @@
 
 use domain::{
     device::{Device, Share, Status},
-    fleet::EVERYONE,
     name,
 };
-use ports::Order;
 use protocol::rest::devices as rest;
 
 use crate::{App, Error, Result, fold::stats::Stats, table, time};
 
-/// A page of the devices that the customer can use: its own, then everyone's.
+mod walk;
+
+pub(crate) use walk::Shared;
+use walk::{List, Walk};
+
+/// A page of the devices that the customer can use, its own, then everyone's: all, or those in one
+/// state.
 pub async fn list(
     app: &App,
     customer: &str,
@@ -24,52 +28,37 @@ pub async fn list(
         })
     });
     let wanted = wanted.transpose()?;
-    let records = &*app.ports.records;
-    // the cursor says which list it walks: `o` own, `s` shared
-    let (mut list, mut after) = match cursor.map(|cursor| cursor.split_at_checked(1)) {
-        None => ("o", None),
-        Some(Some(("o", id))) => ("o", Some(id.to_owned())),
-        Some(Some(("s", id))) => ("s", Some(id.to_owned()).filter(|id| !id.is_empty())),
-        Some(_) => return Err(Error::invalid("cursor", "take it from `next_cursor` of a page")),
-    };
-    let mut devices = Vec::new();
-    let next_cursor = loop {
-        let scope = if list == "o" { customer } else { EVERYONE };
-        let left = limit - devices.len();
-        let (pointers, next) = table::page(
-            records,
-            table::owner(scope),
-            "DEV#",
-            after.as_deref(),
-            left,
-            Order::Ascending,
-        )
-        .await?;
-        let ids: Vec<String> = pointers.into_iter().map(|(id, _)| id).collect();
-        for device in fetch(app, &ids).await? {
-            let shown_before = list == "s" && device.0.customer == customer;
-            let fits =
-                wanted.is_none_or(|wanted| wanted == device.0.status(app.now_ms(), app.lease()));
-            if !shown_before && fits {
-                devices.push(show(app, customer, &device.0, device.1));
+    let (now, lease) = (app.now_ms(), app.lease());
+    let fits = |device: &Device| wanted.is_none_or(|wanted| wanted == device.status(now, lease));
+    let mut walk = Walk::new(app, customer, cursor)?;
+    let mut page: Vec<Device> = Vec::new();
+    let (mut last, mut next_cursor) = (None, None);
+    'page: while let Some((list, devices)) = walk.devices().await? {
+        for device in devices.into_iter().filter(fits) {
+            // one more than the page takes says that there is another page
+            if page.len() == limit {
+                next_cursor = last;
+                break 'page;
             }
+            last = Some(walk::cursor(list, &device.id));
+            page.push(device);
         }
-        match next {
-            Some(next) if devices.len() >= limit => break Some(format!("{list}{next}")),
-            Some(next) => after = Some(next),
-            None if list == "o" && devices.len() >= limit => break Some("s".to_owned()),
-            None if list == "o" => (list, after) = ("s", None),
-            None => break None,
+    }
+    let total = match (cursor, &next_cursor, wanted) {
+        (None, None, _) => page.len() as u64,
+        (_, _, None) => walk::count(app, customer).await?,
+        (_, _, Some(_)) => {
+            let mut walk = Walk::new(app, customer, None)?;
+            let mut total = 0;
+            while let Some((_, devices)) = walk.devices().await? {
+                total += devices.into_iter().filter(fits).count() as u64;
+            }
+            total
         }
     };
-    let total = match (cursor, &next_cursor) {
-        (None, None) => devices.len() as u64,
-        _ => {
-            let own = table::count(records, &table::owner(customer), "DEV#").await?;
-            own + table::count(records, &table::owner(EVERYONE), "DEV#").await?
-        }
-    };
-    Ok(rest::Devices { devices, total, next_cursor })
+    let stats = stats_of(app, &page).await?;
+    let shown = page.iter().zip(&stats).map(|(device, stats)| show(app, customer, device, stats));
+    Ok(rest::Devices { devices: shown.collect(), total, next_cursor })
 }
 
 /// One device that the customer can use.
@@ -77,60 +66,56 @@ pub async fn get(app: &App, customer: &str, id: &str) -> Result<rest::Device> {
     if !name::is_id(id, "dev") {
         return Err(Error::no_device(id));
     }
-    let found = fetch(app, &[id.to_owned()]).await?.pop();
-    let usable = |(device, _): &(Device, Stats)| {
-        device.customer == customer || device.share == Share::Everyone
-    };
-    let (device, stats) = found.filter(usable).ok_or_else(|| Error::no_device(id))?;
-    Ok(show(app, customer, &device, stats))
+    let records = &*app.ports.records;
+    let found: Option<Device> = table::load(records, &table::device(id)).await?;
+    let usable = |device: &Device| device.customer == customer || device.share == Share::Everyone;
+    let device = found.filter(usable).ok_or_else(|| Error::no_device(id))?;
+    let stats = stats_of(app, std::slice::from_ref(&device)).await?;
+    Ok(show(app, customer, &device, &stats.into_iter().next().unwrap_or_default()))
 }
 
 /// Sums over the devices that the customer can use.
 pub async fn stats(app: &App, customer: &str) -> Result<rest::Stats> {
     let mut sums = rest::Stats::default();
-    let mut cursor = None;
-    loop {
-        let page = list(app, customer, None, cursor.as_deref(), 200).await?;
-        for device in page.devices {
+    let mut walk = Walk::new(app, customer, None)?;
+    while let Some((list, devices)) = walk.devices().await? {
+        for device in &devices {
             sums.total += 1;
-            if device.status != Status::Offline.name() {
-                let slots = device.capabilities["slots"].as_u64().unwrap_or(0);
-                sums.slots += slots;
-                sums.slots_free += slots.saturating_sub(device.current_tasks.into());
+            let status = device.status(app.now_ms(), app.lease());
+            if status != Status::Offline {
+                let slots = device.capabilities.slots;
+                sums.slots += u64::from(slots);
+                sums.slots_free += u64::from(device.slots_free.min(slots));
             }
-            *sums.by_status.entry(device.status).or_default() += 1;
-            *sums.by_sdk_type.entry(device.sdk_type).or_default() += 1;
-            *sums.by_instance_type.entry(device.instance_type).or_default() += 1;
-            if let Some(metrics) = device.metrics {
-                sums.tasks_completed += metrics.tasks_completed;
-                sums.tasks_failed += metrics.tasks_failed;
-            }
+            *sums.by_status.entry(status.name().to_owned()).or_default() += 1;
+            *sums.by_sdk_type.entry(device.sdk_type.clone()).or_default() += 1;
+            *sums.by_instance_type.entry(device.instance_type.clone()).or_default() += 1;
         }
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            return Ok(sums);
+        if list == List::Own {
+            for stats in stats_of(app, &devices).await? {
+                sums.tasks_completed += stats.completed;
+                sums.tasks_failed += stats.failed;
+            }
         }
     }
+    Ok(sums)
 }
 
-/// Devices with what they did, those that exist.
-async fn fetch(app: &App, ids: &[String]) -> Result<Vec<(Device, Stats)>> {
-    let mut found = Vec::with_capacity(ids.len());
-    for ids in ids.chunks(50) {
-        let keys: Vec<_> =
-            ids.iter().flat_map(|id| [table::device(id), table::device_stats(id)]).collect();
+/// What these devices did.
+async fn stats_of(app: &App, devices: &[Device]) -> Result<Vec<Stats>> {
+    let mut all = Vec::with_capacity(devices.len());
+    for devices in devices.chunks(100) {
+        let keys: Vec<_> = devices.iter().map(|device| table::device_stats(&device.id)).collect();
         let items = app.ports.records.batch_get(&keys).await?;
-        let mut items = items.into_iter();
-        while let (Some(device), Some(stats)) = (items.next(), items.next()) {
-            let Some(device) = device else { continue };
-            let stats = stats.map(table::decode).transpose()?.unwrap_or_default();
-            found.push((table::decode(device)?, stats));
-        }
+        let stats = keys.iter().zip(items).map(|(key, item)| {
+            item.and_then(|item| table::readable(key, &item)).unwrap_or_default()
+        });
+        all.extend(stats);
     }
-    Ok(found)
+    Ok(all)
 }
 
-fn show(app: &App, customer: &str, device: &Device, stats: Stats) -> rest::Device {
+fn show(app: &App, customer: &str, device: &Device, stats: &Stats) -> rest::Device {
     let owned = device.customer == customer;
     let hardware = |field: &str| device.hardware[field].as_str().unwrap_or("unknown").to_owned();
     let status = device.status(app.now_ms(), app.lease());
@@ -151,7 +136,7 @@ fn show(app: &App, customer: &str, device: &Device, stats: Stats) -> rest::Devic
         owned,
         hardware: owned.then(|| device.hardware.clone()),
         capabilities: serde_json::to_value(&device.capabilities).unwrap_or_default(),
-        metrics: owned.then(|| metrics(&stats)),
+        metrics: owned.then(|| metrics(stats)),
         current_tasks,
         connected_at: time::rfc3339(device.connected_ms),
         last_seen_at: time::rfc3339(device.seen_ms),

@@ -6,7 +6,7 @@ use domain::{
     device::Device,
     fleet::{Entry, Page, SHARDS},
 };
-use ports::Query;
+use ports::{Item, Key, Query};
 
 use crate::{App, Result, cache, table};
 
@@ -19,8 +19,9 @@ pub(crate) async fn view(app: &App, scope: &str, fresh: bool) -> Result<Arc<Vec<
     }
     let query = Query::new(table::pool(scope), "", SHARDS as usize);
     let found = app.ports.records.query(query).await?;
-    let mut pages: Vec<Page> =
-        found.items.into_iter().map(|(_, item)| table::decode(item)).collect::<Result<_>>()?;
+    let readable =
+        |(sort, item): (String, Item)| table::readable(&Key::new(table::pool(scope), sort), &item);
+    let mut pages: Vec<Page> = found.items.into_iter().filter_map(readable).collect();
     if fresh && pages.iter().all(|page| page.devices.is_empty()) {
         pages = vec![look(app, scope).await?];
     }
@@ -41,8 +42,9 @@ async fn look(app: &App, scope: &str) -> Result<Page> {
         .map(table::device)
         .collect();
     let mut page = Page::default();
-    for item in records.batch_get(&keys).await?.into_iter().flatten() {
-        let device: Device = table::decode(item)?;
+    for (key, item) in keys.iter().zip(records.batch_get(&keys).await?) {
+        let device: Option<Device> = item.and_then(|item| table::readable(key, &item));
+        let Some(device) = device else { continue };
         if let Some(entry) = Entry::of(&device) {
             page.devices.insert(device.id, entry);
         }

@@ -5,7 +5,11 @@
 //! whatever was written before, or remembers the last sequence that it has counted.
 //!
 //! Nearly every change is of a job, so jobs are looked at, and decoded only where one is needed.
+//!
+//! Everything goes through here, so what cannot be read, or not written as it is, is left out with
+//! a line in the log; only a store that fails holds up a batch.
 
+mod files;
 mod fleet;
 pub(crate) mod open;
 pub(crate) mod stats;
@@ -17,10 +21,10 @@ use domain::{
     device::Capabilities,
     job::{Job, State},
 };
-use ports::{Change, Item};
-use serde::Deserialize;
+use ports::{Change, Condition, Error as PortError, Item, Key, Write};
+use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{App, Result};
+use crate::{App, Result, table};
 
 /// Folds one batch of changes.
 pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
@@ -28,13 +32,17 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
     let mut jobs: BTreeMap<String, JobChange> = BTreeMap::new();
     let mut devices = BTreeSet::new();
     let mut ended: Vec<(u64, Job)> = Vec::new();
+    let mut removed: Vec<Job> = Vec::new();
     for Change { sequence, key, old, new } in changes {
         let Some((kind, id)) = key.partition.split_once('#') else { continue };
         if key.sort != "HEAD" || !matches!(kind, "JOB" | "DEV" | "MODEL") {
             continue;
         }
-        let before: Option<Glance> = old.as_ref().map(Item::decode).transpose()?;
-        let after: Option<Glance> = new.as_ref().map(Item::decode).transpose()?;
+        let glance = |image: &Option<Item>| match image {
+            Some(image) => table::readable::<Glance>(&key, image).map(Some),
+            None => Some(None),
+        };
+        let (Some(before), Some(after)) = (glance(&old), glance(&new)) else { continue };
         counts.extend(totals::count(kind, sequence, before.as_ref(), after.as_ref()));
         match (kind, after) {
             ("JOB", after) => {
@@ -42,11 +50,12 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
                 let change =
                     jobs.entry(id.to_owned()).or_insert_with(|| JobChange { was_open, open: None });
                 change.open = None;
-                match (after, new) {
-                    (Some(after), Some(image)) if after.is_open() => change.open = Some(image),
-                    (Some(_), Some(image)) if was_open || old.is_none() => {
-                        ended.push((sequence, image.decode()?));
+                match (after, old, new) {
+                    (Some(after), _, Some(image)) if after.is_open() => change.open = Some(image),
+                    (Some(_), old, Some(image)) if was_open || old.is_none() => {
+                        ended.extend(table::readable(&key, &image).map(|job| (sequence, job)));
                     }
+                    (None, Some(image), _) => removed.extend(table::readable(&key, &image)),
                     _ => {}
                 }
             }
@@ -59,7 +68,47 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
     fleet::fold(app, devices).await?;
     open::fold(app, jobs).await?;
     stats::fold(app, &ended).await?;
-    totals::fold(app, counts).await
+    totals::fold(app, counts).await?;
+    files::fold(app, &removed).await
+}
+
+/// A row that is added to, and the condition that it still is as it was read; `None` for one that
+/// cannot be read.
+async fn load<T: Default + DeserializeOwned>(
+    app: &App,
+    key: &Key,
+    version: impl FnOnce(&T) -> u64,
+) -> Result<Option<(T, Condition)>> {
+    let Some(item) = app.ports.records.get(key).await? else {
+        return Ok(Some((T::default(), Condition::Absent)));
+    };
+    let row: Option<T> = table::readable(key, &item);
+    Ok(row.map(|row| {
+        let condition = Condition::Version(version(&row));
+        (row, condition)
+    }))
+}
+
+/// What came of writing a row.
+enum Written {
+    Yes,
+    /// Its condition did not hold any more.
+    Changed,
+    /// The store will never take it as it is.
+    Refused,
+}
+
+async fn write(app: &App, write: Write) -> Result<Written> {
+    let key = write.key().clone();
+    match app.ports.records.write(write).await {
+        Ok(_) => Ok(Written::Yes),
+        Err(PortError::ConditionFailed(_)) => Ok(Written::Changed),
+        Err(PortError::Invalid(cause)) => {
+            tracing::error!(cause, ?key, "a row cannot be written and is skipped");
+            Ok(Written::Refused)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What is looked at of every job, device and model.
@@ -70,6 +119,8 @@ struct Glance {
     state: Option<State>,
     /// Of a device: it is not connected.
     closed_ms: Option<u64>,
+    /// Of a device: it is silent.
+    lost_ms: Option<u64>,
     /// Of a device.
     slots_free: Option<u32>,
     /// Of a device.
@@ -79,6 +130,10 @@ struct Glance {
 impl Glance {
     fn is_open(&self) -> bool {
         self.state.is_some_and(|state| !state.is_terminal())
+    }
+
+    fn is_present(&self) -> bool {
+        self.closed_ms.is_none() && self.lost_ms.is_none()
     }
 }
 

@@ -1,24 +1,34 @@
 //! Devices come, stay and go: connect, hello, heartbeat, bye, disconnect.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc};
 
 use domain::{
     access::Scope,
-    device::{Capabilities, Device, Share},
+    device::{Device, MAX_WARM},
     name,
 };
-use ports::{Condition, Item, Write};
-use protocol::socket::{self, Bye, Heartbeat, Hello, Welcome};
+use ports::{Checksum, Condition, Write};
+use protocol::socket::{self, Bye, Drain, Fault, Heartbeat};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{App, Error, Result, SESSIONS_QUEUE, access, fleet, parked, sweep, table, time};
+use crate::{App, Error, Result, access, parked, table};
+
+mod absence;
+mod hello;
+
+pub(crate) use absence::{found_gone, mark_draining};
+pub use absence::{found_lost, look_again};
+pub use hello::hello;
 
 /// How long the item of a connection is kept: longer than any connection lives (2 h).
 const CONNECTION_SECONDS: u64 = 3 * 3600;
 
-/// The most slots a device may claim.
-const MAX_SLOTS: u32 = 1024;
+/// The longest address under which a device may have reached the platform: it is in the fleet view.
+const MAX_BASE: usize = 512;
+
+/// How many parked jobs are looked at when a device has room, however many slots it has.
+const MAX_PULLED: u32 = 1000;
 
 /// An open connection and what is known of who is behind it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +37,8 @@ pub struct Connection {
     pub id: String,
     /// Whose key opened it.
     pub customer: String,
+    /// That key's hash.
+    key: String,
     /// Where the device reached the platform.
     pub base: String,
     /// The device, once it said hello.
@@ -35,20 +47,34 @@ pub struct Connection {
     /// Its session, likewise.
     #[serde(default)]
     pub session: Option<String>,
+    /// Its slots, likewise.
+    #[serde(default)]
+    slots: u32,
     expires_at: u64,
 }
 
 /// A device wants to connect with this key.
 pub async fn connect(app: &App, connection: &str, secret: &str, base: &str) -> Result<()> {
     let caller = access::authenticate(app, secret, Scope::Devices).await?;
+    if base.len() > MAX_BASE {
+        let message = format!("the platform's address has at most {MAX_BASE} bytes");
+        return Err(Error::invalid("host", message));
+    }
     let connection = Connection {
         id: connection.to_owned(),
         customer: caller.customer,
+        key: access::hash(secret),
         base: base.to_owned(),
         device: None,
         session: None,
+        slots: 0,
         expires_at: app.now_ms() / 1000 + CONNECTION_SECONDS,
     };
+    remember(app, connection).await
+}
+
+/// Puts what is known of a connection on record.
+async fn remember(app: &App, connection: Connection) -> Result<()> {
     let item = table::encode(&connection)?;
     let key = table::connection(&connection.id);
     app.ports.records.write(Write::put(key, item, Condition::Always)).await?;
@@ -56,8 +82,23 @@ pub async fn connect(app: &App, connection: &str, secret: &str, base: &str) -> R
     Ok(())
 }
 
-/// Who is behind a connection; `None` for one that is over.
+/// Who is behind a connection that says something; `None` for one that is over. One whose key was
+/// revoked or has expired is told so and ends here.
 pub async fn connection(app: &App, id: &str) -> Result<Option<Arc<Connection>>> {
+    let Some(connection) = find(app, id).await? else { return Ok(None) };
+    if access::opens(app, &connection.key, Scope::Devices).await? {
+        return Ok(Some(connection));
+    }
+    let message = "the API key of this connection was revoked or has expired; connect with another";
+    let fault = Fault { code: "AUTH_INVALID".to_owned(), message: message.to_owned() };
+    if let Err(cause) = app.ports.sockets.send(id, socket::encode(&fault)).await {
+        tracing::debug!(%cause, connection = id, "a device was not told that its key is gone");
+    }
+    app.ports.sockets.close(id).await?;
+    Ok(None)
+}
+
+async fn find(app: &App, id: &str) -> Result<Option<Arc<Connection>>> {
     if let Some(connection) = app.caches().connections.get(id) {
         return Ok(Some(connection));
     }
@@ -70,168 +111,68 @@ pub async fn connection(app: &App, id: &str) -> Result<Option<Arc<Connection>>> 
     Ok(found)
 }
 
-/// The device says who it is: its session begins, or goes on.
-pub async fn hello(app: &App, connection: &Connection, hello: Hello) -> Result<()> {
-    check(&hello)?;
-    let records = &*app.ports.records;
-    let digest = table::sha256_hex(&[&connection.customer, &hello.uuid]);
-    let id = format!("dev_{}", &digest[..32]);
-    let resume = hello.resume.as_deref().map(access::hash);
-    let (device, token) = loop {
-        let old: Option<Device> = table::load(records, &table::device(&id)).await?;
-        let now = app.now_ms();
-        let resumes = old.as_ref().is_some_and(|old| {
-            resume.as_ref() == Some(&old.session)
-                && !old.has_lost(&old.session, now.saturating_sub(1), now, app.lease())
-        });
-        let (session, token) = match (&hello.resume, &resume) {
-            (Some(token), Some(hash)) if resumes => (hash.clone(), token.clone()),
-            _ => {
-                let token = access::new_secret(&*app.ports.clock, &format!("{id}."));
-                (access::hash(&token), token)
-            }
-        };
-        let device = describe(&hello, connection, &id, session, old.as_ref(), now);
-        let condition = match &old {
-            Some(old) => Condition::Version(old.version),
-            None => Condition::Absent,
-        };
-        if let Err(_changed) = table::store(records, table::device(&id), &device, condition).await?
-        {
-            continue;
-        }
-        if let Some(old) = old.filter(|old| old.connection != connection.id) {
-            app.ports.sockets.close(&old.connection).await?;
-        }
-        break (device, token);
-    };
-    point_to(app, &device).await?;
-    let known = Connection {
-        device: Some(id.clone()),
-        session: Some(device.session.clone()),
-        ..connection.clone()
-    };
-    let key = table::connection(&connection.id);
-    records.write(Write::put(key, table::encode(&known)?, Condition::Always)).await?;
-    app.caches().connections.insert(known.id.clone(), Arc::new(known));
-    fleet::forget(app, &device);
-    let welcome = Welcome {
-        device_id: id,
-        session_token: token,
-        heartbeat_ms: app.lease().heartbeat_ms,
-        lease_ms: app.lease().lease_ms,
-        server_time: time::rfc3339(app.now_ms()),
-    };
-    app.ports.sockets.send(&connection.id, socket::encode(&welcome)).await?;
-    parked::pull(app, &device.customer, device.slots_free as usize).await
-}
-
-fn check(hello: &Hello) -> Result<()> {
-    name::uuid(&hello.uuid).map_err(|error| Error::invalid("uuid", error.to_string()))?;
-    if let Some(text) = &hello.name {
-        name::label(text).map_err(|error| Error::invalid("name", error.to_string()))?;
-    }
-    if !matches!(hello.sdk_type.as_str(), "rust" | "python" | "nodejs" | "windows") {
-        let message = "expected `rust`, `python`, `nodejs` or `windows`";
-        return Err(Error::invalid("sdk_type", message));
-    }
-    if !(1..=32).contains(&hello.sdk_version.len()) {
-        return Err(Error::invalid("sdk_version", "expected a semantic version such as 1.1.6"));
-    }
-    if !(1..=MAX_SLOTS).contains(&hello.capabilities.slots) {
-        return Err(Error::invalid("capabilities.slots", format!("expected 1 to {MAX_SLOTS}")));
-    }
-    if hello.capabilities.formats.len() > 8 {
-        return Err(Error::invalid("capabilities.formats", "expected at most 8 formats"));
-    }
-    Ok(())
-}
-
-fn describe(
-    hello: &Hello,
-    connection: &Connection,
-    id: &str,
-    session: String,
-    old: Option<&Device>,
-    now: u64,
-) -> Device {
-    let resumed = old.filter(|old| old.session == session);
-    let fences = BTreeMap::from([(session.clone(), 0), (connection.id.clone(), 0)]);
-    let capabilities = &hello.capabilities;
-    let share = match hello.share {
-        socket::Share::Own => Share::Own,
-        socket::Share::Everyone => Share::Everyone,
-    };
-    let instance_type = match hello.instance_type {
-        socket::InstanceType::User => "user",
-        socket::InstanceType::Aws => "aws",
-    };
-    Device {
-        id: id.to_owned(),
-        customer: connection.customer.clone(),
-        uuid: hello.uuid.clone(),
-        name: hello.name.clone(),
-        sdk_type: hello.sdk_type.clone(),
-        sdk_version: hello.sdk_version.clone(),
-        instance_type: instance_type.to_owned(),
-        share,
-        hardware: serde_json::to_value(&hello.hardware).unwrap_or_default(),
-        capabilities: Capabilities {
-            formats: capabilities.formats.clone(),
-            inference: capabilities.inference,
-            training: capabilities.training,
-            gpu: capabilities.gpu,
-            slots: capabilities.slots,
-            max_model_mb: capabilities.max_model_mb,
-        },
-        session,
-        connection: connection.id.clone(),
-        fences,
-        base: connection.base.clone(),
-        renewed_ms: now,
-        closed_ms: None,
-        draining: resumed.is_some_and(|old| old.draining),
-        slots_free: resumed.map_or(capabilities.slots, |old| old.slots_free),
-        warm: resumed.map(|old| old.warm.clone()).unwrap_or_default(),
-        connected_ms: resumed.map_or(now, |old| old.connected_ms),
-        seen_ms: now,
-        version: old.map_or(1, |old| old.version + 1),
-    }
-}
-
-/// The rows by which lists find the device; a device that stopped sharing leaves everyone's.
-async fn point_to(app: &App, device: &Device) -> Result<()> {
-    let records = &*app.ports.records;
-    let own = table::owned(&device.customer, "DEV", &device.id);
-    records.write(Write::put(own, Item::default(), Condition::Always)).await?;
-    let everyone = table::owned(domain::fleet::EVERYONE, "DEV", &device.id);
-    let write = match device.share {
-        Share::Everyone => Write::put(everyone, Item::default(), Condition::Always),
-        Share::Own => Write::delete(everyone, Condition::Always),
-    };
-    records.write(write).await?;
-    Ok(())
-}
-
-/// The device is alive: one write renews everything in its hands. From an older session it
-/// changes nothing.
+/// The device is alive: one write renews everything in its hands. From an older session it changes
+/// nothing, and of a device that is idle as before nothing is written.
 pub async fn heartbeat(app: &App, connection: &Connection, beat: Heartbeat) -> Result<()> {
     let (Some(device), Some(session)) = (&connection.device, &connection.session) else {
         return Err(Error::invalid("type", "say `hello` first and wait for `welcome`"));
     };
-    let now = app.now_ms();
-    let free = beat.slots_free;
-    let warm: Vec<_> = beat.models.into_iter().take(256).collect();
-    let set = table::encode(&json!({
-        "slots_free": free, "warm": warm, "renewed_ms": now, "seen_ms": now,
-    }))?;
-    let condition = Condition::Fence(session.clone());
-    let write = Write::update(table::device(device), set, condition);
-    // an older session's heartbeat is late news
-    if table::unless_failed(app.ports.records.write(write).await)?.is_ok() && free > 0 {
-        parked::pull(app, &connection.customer, free as usize).await?;
+    let free = beat.slots_free.min(connection.slots);
+    let warm = checksums(beat.models);
+    let mut known = false;
+    if free == connection.slots {
+        let stored: Option<Device> =
+            table::load(&*app.ports.records, &table::device(device)).await?;
+        let stored = stored.filter(|stored| stored.session == *session);
+        let Some(stored) = stored else { return Ok(()) };
+        known = stored.slots_free == free
+            && stored.is_present()
+            && !stored.draining
+            && stored.warm.iter().collect::<BTreeSet<_>>() == warm.iter().collect();
     }
-    Ok(())
+    if !known {
+        let now = app.now_ms();
+        let mut set = json!({
+            "slots_free": free, "warm": warm, "renewed_ms": now, "seen_ms": now, "lost_ms": null,
+        });
+        if free > 0 {
+            set["draining"] = false.into();
+        }
+        let condition = Condition::Fence(session.clone());
+        let write = Write::update(table::device(device), table::encode(&set)?, condition);
+        if table::unless_failed(app.ports.records.write(write).await)?.is_err() {
+            return Ok(());
+        }
+    }
+    pull(app, &connection.customer, free).await
+}
+
+/// What may be checksums of models, each once.
+fn checksums(models: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let mut models: Vec<_> = models.into_iter().filter_map(|text| Checksum::parse(&text)).collect();
+    models.retain(|checksum| seen.insert(*checksum));
+    models.into_iter().take(MAX_WARM).map(|checksum| checksum.to_string()).collect()
+}
+
+/// Parked work for a device with so many free slots.
+async fn pull(app: &App, customer: &str, slots: u32) -> Result<()> {
+    match slots.min(MAX_PULLED) {
+        0 => Ok(()),
+        limit => parked::pull(app, customer, limit as usize).await,
+    }
+}
+
+/// Asks every device that is connected to this process to finish what it has and then to leave.
+pub async fn drain_all(app: &App, reason: &str) {
+    let drain = socket::encode(&Drain { reason: reason.to_owned() });
+    let connections: Vec<_> = app.caches().connections.iter().map(|(id, _)| id).collect();
+    for connection in connections {
+        // one that is gone needs no telling
+        if let Err(cause) = app.ports.sockets.send(&connection, drain.clone()).await {
+            tracing::debug!(%cause, connection, "a device was not asked to leave");
+        }
+    }
 }
 
 /// The device leaves: what it still has is given to others at once.
@@ -242,53 +183,18 @@ pub async fn bye(app: &App, connection: &Connection, bye: Bye) -> Result<()> {
         reason = bye.reason,
         "bye"
     );
-    closed(app, connection, true).await?;
+    absence::closed(app, connection, true).await?;
     Ok(app.ports.sockets.close(&connection.id).await?)
 }
 
 /// The socket closed. The session has a moment to come back; then its work is given to others.
 pub async fn disconnect(app: &App, id: &str) -> Result<()> {
-    let Some(connection) = connection(app, id).await? else { return Ok(()) };
+    let Some(connection) = find(app, id).await? else { return Ok(()) };
     app.caches().connections.remove(id);
-    closed(app, &connection, false).await?;
+    absence::closed(app, &connection, false).await?;
     let key = table::connection(id);
     app.ports.records.write(Write::delete(key, Condition::Always)).await?;
     Ok(())
-}
-
-/// Marks the device as gone, unless it is back on another connection already.
-async fn closed(app: &App, connection: &Connection, for_good: bool) -> Result<()> {
-    let Some(device) = &connection.device else { return Ok(()) };
-    if !mark_closed(app, device, &connection.id, for_good).await? {
-        return Ok(());
-    }
-    if for_good {
-        return sweep::device(app, device).await;
-    }
-    let body = json!({ "device": device });
-    let delay = Duration::from_millis(app.lease().closed_grace_ms);
-    Ok(app.ports.queues.send(SESSIONS_QUEUE, &body, delay).await?)
-}
-
-/// A send found the connection gone.
-pub(crate) async fn found_gone(app: &App, device: &str, connection: &str) -> Result<()> {
-    mark_closed(app, device, connection, false).await?;
-    Ok(())
-}
-
-/// Whether the device still named this connection. A session that ends for good ends in the past.
-async fn mark_closed(app: &App, device: &str, connection: &str, for_good: bool) -> Result<bool> {
-    let now = app.now_ms();
-    let closed = if for_good { now.saturating_sub(app.lease().closed_grace_ms) } else { now };
-    let set = table::encode(&json!({ "closed_ms": closed }))?;
-    let condition = Condition::Fence(connection.to_owned());
-    let write = Write::update(table::device(device), set, condition);
-    let ours = table::unless_failed(app.ports.records.write(write).await)?.is_ok();
-    if let Some(device) = table::load::<Device>(&*app.ports.records, &table::device(device)).await?
-    {
-        fleet::forget(app, &device);
-    }
-    Ok(ours)
 }
 
 /// The device behind a session token (`X-SDK-Token`).

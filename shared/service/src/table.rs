@@ -110,6 +110,14 @@ pub(crate) fn decode<T: DeserializeOwned>(item: Item) -> Result<T> {
     item.decode().map_err(Error::internal)
 }
 
+/// An item as a value. One that is not what its reader takes it for is named in the log and left
+/// out: where many are read, a single one must not hold up the rest.
+pub(crate) fn readable<T: DeserializeOwned>(key: &Key, item: &Item) -> Option<T> {
+    item.decode()
+        .inspect_err(|cause| tracing::error!(%cause, ?key, "an item cannot be read and is skipped"))
+        .ok()
+}
+
 /// Reads one item as a value.
 pub(crate) async fn load<T: DeserializeOwned>(
     records: &dyn Records,

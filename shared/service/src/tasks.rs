@@ -1,58 +1,77 @@
 //! What devices answer: done, failed, declined. Every one of these may come twice, late, or after
 //! the attempt was replaced.
 
-use domain::job::{self, Event, Failure, Job, Outcome, Output, Refusal, StoredFile};
-use ports::{Condition, Item, Write};
-use protocol::socket::{self, DeclineReason, Payload, TaskAck, TaskDeclined, TaskDone, TaskFailed};
+use domain::job::{self, Event, Failure, Job, Outcome, Output, Refusal};
+use ports::{Condition, Write};
+use protocol::socket::{self, DeclineReason, TaskAck, TaskDeclined, TaskDone, TaskFailed};
 
 use crate::{
-    App, Result, WORK_QUEUE, attempts, inference::own, jobs, parked, sessions::Connection, table,
+    App, Result, WORK_QUEUE, jobs, parked,
+    sessions::{self, Connection},
+    table,
 };
+
+mod results;
+
+use results::Brought;
+pub(crate) use results::note;
+
+/// The most processor time of a result: a thousand cores for as long as a job may live.
+const MAX_CORES: f64 = 1024.0;
 
 /// A result: applied if its fence is live, in one write that needs no read.
 pub async fn done(app: &App, connection: &Connection, message: TaskDone) -> Result<()> {
     let TaskDone { task_id, fence, outputs, timings_ms, usage, .. } = message;
-    let result = match outputs {
-        Payload::Inline(tensors) => {
-            let text = serde_json::to_string(&tensors).map_err(crate::Error::internal)?;
-            own::keep_text(app, &task_id, &fence, text).await?
+    let result = match results::take(app, &task_id, &fence, outputs).await? {
+        Brought::Kept(result) => result,
+        Brought::Bad { failure, retryable } => {
+            return failed_with(app, connection, &task_id, fence, failure, retryable).await;
         }
-        Payload::Blob(blob) => {
-            let key = attempts::outputs_key(&task_id, &fence);
-            let stored = app.ports.blobs.head(&key).await?;
-            if stored.is_none_or(|stored| stored.size != blob.bytes) {
-                let failure = Failure {
-                    code: "RESULT_MISSING".to_owned(),
-                    message: "the device did not store the result that it announced".to_owned(),
-                };
-                return failed_with(app, connection, &task_id, fence, failure, true).await;
-            }
-            Output::Blob(StoredFile { key, checksum: blob.checksum, bytes: blob.bytes })
+        Brought::Judged(won) => {
+            acknowledge(app, connection, task_id, fence, won).await;
+            return parked::pull(app, &connection.customer, 1).await;
         }
     };
+    let file = match &result {
+        Output::Blob(file) => Some(file.clone()),
+        Output::Inline(_) | Output::Beside => None,
+    };
+    let longest = app.lease().deadline_max_ms as f64;
     let outcome = Outcome {
         fence: fence.clone(),
         result,
-        queue_ms: timings_ms.queue,
-        compute_ms: timings_ms.compute,
-        cpu_ms: usage.cpu_ms,
-        gpu_ms: usage.gpu_ms,
+        queue_ms: within(timings_ms.queue, longest),
+        compute_ms: within(timings_ms.compute, longest),
+        cpu_ms: within(usage.cpu_ms, longest * MAX_CORES),
+        gpu_ms: within(usage.gpu_ms, longest * MAX_CORES),
     };
     let set = table::encode(&job::finish(outcome, app.now_us()))?;
     let condition = Condition::Fence(fence.clone());
     let write = Write::update(table::job(&task_id), set, condition);
-    let accepted = match table::unless_failed(app.ports.records.write(write).await)? {
-        Ok(_) => true,
-        Err(old) => was_applied(old, &fence),
+    let (accepted, counts) = match table::unless_failed(app.ports.records.write(write).await)? {
+        Ok(_) => (true, true),
+        Err(old) => {
+            // it may have been applied before: the device sent it again
+            let job: Option<Job> = old.and_then(|item| table::decode(item).ok());
+            let same = |job: &Job| {
+                let result = job.outcome.as_ref().map(|outcome| &outcome.result);
+                matches!((result, &file), (Some(Output::Blob(a)), Some(b)) if a == b)
+            };
+            let won = job.as_ref().is_some_and(|job| results::won(job, &fence));
+            (won, job.as_ref().is_some_and(same))
+        }
     };
+    if let Some(file) = &file {
+        results::tidy(app, &task_id, &fence, file, counts).await;
+    }
     acknowledge(app, connection, task_id, fence, accepted).await;
     parked::pull(app, &connection.customer, 1).await
 }
 
-/// Whether the result was applied before: the device sent it again.
-fn was_applied(old: Option<Item>, fence: &str) -> bool {
-    let job: Option<Job> = old.and_then(|item| table::decode(item).ok());
-    job.and_then(|job| job.outcome).is_some_and(|outcome| outcome.fence == fence)
+/// What a device says it took, as far as it can be true.
+fn within(ms: f64, most: f64) -> f64 {
+    // a NaN becomes 0
+    ms.max(0.0).min(most)
 }
 
 /// The attempt did not work.
@@ -79,6 +98,9 @@ async fn failed_with(
 /// The device does not take the attempt.
 pub async fn declined(app: &App, connection: &Connection, message: TaskDeclined) -> Result<()> {
     let TaskDeclined { task_id, fence, reason, .. } = message;
+    if reason == DeclineReason::Policy {
+        sessions::mark_draining(app, connection).await?;
+    }
     let reason = match reason {
         DeclineReason::Busy => "the device was busy",
         DeclineReason::Unsupported => "the device cannot run this model",

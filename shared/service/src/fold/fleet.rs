@@ -6,9 +6,10 @@ use domain::{
     device::Device,
     fleet::{self, Entry, Page},
 };
-use ports::Condition;
+use ports::{Condition, Item, MAX_ITEM, Write};
 use serde::{Deserialize, Serialize};
 
+use super::Written;
 use crate::{App, Result, table};
 
 /// A page as it is stored.
@@ -42,16 +43,16 @@ async fn fold_page(app: &App, scope: &str, shard: u32, ids: &[String]) -> Result
     let records = &*app.ports.records;
     let key = table::pool_page(scope, shard);
     loop {
-        let old: Option<Stored> = table::load(records, &key).await?;
-        let (condition, mut stored) = match old {
-            Some(stored) => (Condition::Version(stored.version), stored),
-            None => (Condition::Absent, Stored::default()),
-        };
+        let found = super::load(app, &key, |stored: &Stored| stored.version).await?;
+        // one that cannot be read is begun anew: devices come back to it as they change
+        let (mut stored, condition) =
+            found.unwrap_or_else(|| (Stored::default(), Condition::Always));
         let before = stored.page.clone();
         for ids in ids.chunks(100) {
             let keys: Vec<_> = ids.iter().map(|id| table::device(id)).collect();
-            for (id, item) in ids.iter().zip(records.batch_get(&keys).await?) {
-                let device: Option<Device> = item.map(table::decode).transpose()?;
+            let items = records.batch_get(&keys).await?;
+            for ((id, key), item) in ids.iter().zip(&keys).zip(items) {
+                let device: Option<Device> = item.and_then(|item| table::readable(key, &item));
                 let entry = device
                     .filter(|device| fleet::scopes(device).iter().any(|s| s == scope))
                     .and_then(|device| Entry::of(&device));
@@ -65,9 +66,32 @@ async fn fold_page(app: &App, scope: &str, shard: u32, ids: &[String]) -> Result
             return Ok(());
         }
         stored.version += 1;
-        if table::store(records, key.clone(), &stored, condition).await?.is_ok() {
-            app.caches().fleets.remove(scope);
-            return Ok(());
+        let item = fitting(&mut stored, ids, scope)?;
+        match super::write(app, Write::put(key.clone(), item, condition)).await? {
+            Written::Changed => {}
+            Written::Yes | Written::Refused => {
+                app.caches().fleets.remove(scope);
+                return Ok(());
+            }
         }
     }
+}
+
+/// The page as an item, without as many of the devices `ids` as it has no room for.
+fn fitting(stored: &mut Stored, ids: &[String], scope: &str) -> Result<Item> {
+    let mut item = table::encode(stored)?;
+    for id in ids.iter().rev() {
+        if item.json().len() <= MAX_ITEM {
+            break;
+        }
+        if stored.page.devices.remove(id).is_some() {
+            tracing::error!(
+                device = id,
+                scope,
+                "a page of the fleet is full: nothing is sent here"
+            );
+            item = table::encode(stored)?;
+        }
+    }
+    Ok(item)
 }

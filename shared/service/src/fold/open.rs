@@ -15,14 +15,14 @@ pub(super) async fn fold(app: &App, jobs: BTreeMap<String, JobChange>) -> Result
         let key = table::open_job(&id);
         let write = match change.open {
             Some(image) => {
-                let row = table::encode(&Row::of(&image.decode()?))?;
-                Write::put(key, row, Condition::Always)
+                let Some(job) = table::readable(&table::job(&id), &image) else { continue };
+                Write::put(key, table::encode(&Row::of(&job))?, Condition::Always)
             }
             // an earlier batch may have listed it
             None if change.was_open => Write::delete(key, Condition::Always),
             None => continue,
         };
-        app.ports.records.write(write).await?;
+        super::write(app, write).await?;
     }
     Ok(())
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use domain::job::{EndKind, Job};
-use ports::Condition;
+use ports::Write;
 use serde::{Deserialize, Serialize};
 
+use super::Written;
 use crate::{App, OWN_DEVICE, Result, table};
 
 /// What a device did, as it is stored.
@@ -39,13 +40,10 @@ pub(super) async fn fold(app: &App, ended: &[(u64, Job)]) -> Result<()> {
 }
 
 async fn count(app: &App, device: &str, ended: &[&(u64, Job)]) -> Result<()> {
-    let records = &*app.ports.records;
     let key = table::device_stats(device);
     loop {
-        let old: Option<Stats> = table::load(records, &key).await?;
-        let condition =
-            old.as_ref().map_or(Condition::Absent, |old| Condition::Version(old.version));
-        let mut stats = old.unwrap_or_default();
+        let found = super::load(app, &key, |stats: &Stats| stats.version).await?;
+        let Some((mut stats, condition)) = found else { return Ok(()) };
         let counted = stats.folded;
         for (sequence, job) in ended.iter().filter(|(sequence, _)| *sequence > counted) {
             stats.folded = stats.folded.max(*sequence);
@@ -55,7 +53,8 @@ async fn count(app: &App, device: &str, ended: &[&(u64, Job)]) -> Result<()> {
             return Ok(());
         }
         stats.version += 1;
-        if table::store(records, key.clone(), &stats, condition).await?.is_ok() {
+        let write = Write::put(key.clone(), table::encode(&stats)?, condition);
+        if !matches!(super::write(app, write).await?, Written::Changed) {
             return Ok(());
         }
     }
@@ -71,9 +70,14 @@ impl Stats {
         let won = job.winner().filter(mine).zip(job.outcome.as_ref());
         if let Some((_, outcome)) = won {
             self.completed += 1;
-            self.latency_ms += job.timings_ms().map_or(0.0, |[.., total]| total);
-            self.cpu_ms += outcome.cpu_ms;
-            self.gpu_ms += outcome.gpu_ms;
+            add(&mut self.latency_ms, job.timings_ms().map_or(0.0, |[.., total]| total));
+            add(&mut self.cpu_ms, outcome.cpu_ms);
+            add(&mut self.gpu_ms, outcome.gpu_ms);
         }
     }
+}
+
+/// A sum that stays a number: JSON has none for infinity.
+fn add(sum: &mut f64, ms: f64) {
+    *sum = (*sum + ms.max(0.0)).min(f64::MAX);
 }

@@ -1,10 +1,10 @@
 //! How many of everything there are, for `/health/detailed`: one item, one write per batch.
 
 use domain::job::State;
-use ports::{Condition, Key};
+use ports::{Key, Write};
 use serde::{Deserialize, Serialize};
 
-use super::Glance;
+use super::{Glance, Written};
 use crate::{App, Result, table};
 
 /// The counts, as they are stored.
@@ -49,12 +49,9 @@ pub(super) fn count(
 }
 
 pub(super) async fn fold(app: &App, counts: Vec<Count>) -> Result<()> {
-    let records = &*app.ports.records;
     loop {
-        let old: Option<Totals> = table::load(records, &key()).await?;
-        let condition =
-            old.as_ref().map_or(Condition::Absent, |old| Condition::Version(old.version));
-        let before = old.unwrap_or_default();
+        let found = super::load(app, &key(), |totals: &Totals| totals.version).await?;
+        let Some((before, condition)) = found else { return Ok(()) };
         let mut totals = before.clone();
         for count in counts.iter().filter(|count| count.sequence > before.folded) {
             totals.folded = totals.folded.max(count.sequence);
@@ -65,7 +62,8 @@ pub(super) async fn fold(app: &App, counts: Vec<Count>) -> Result<()> {
             return Ok(());
         }
         totals.version += 1;
-        if table::store(records, key(), &totals, condition).await?.is_ok() {
+        let write = Write::put(key(), table::encode(&totals)?, condition);
+        if !matches!(super::write(app, write).await?, Written::Changed) {
             return Ok(());
         }
     }
@@ -103,7 +101,7 @@ impl Totals {
             "MODEL" => self.models += sign,
             "DEV" => {
                 self.devices += sign;
-                if glance.closed_ms.is_none() {
+                if glance.is_present() {
                     let slots = glance.capabilities.as_ref().map_or(0, |can| can.slots);
                     self.connections += sign;
                     self.slots += sign * i64::from(slots);
@@ -121,5 +119,6 @@ impl Totals {
 
 /// The counts as they were last folded.
 pub(crate) async fn load(app: &App) -> Result<Totals> {
-    Ok(table::load(&*app.ports.records, &key()).await?.unwrap_or_default())
+    let item = app.ports.records.get(&key()).await?;
+    Ok(item.and_then(|item| table::readable(&key(), &item)).unwrap_or_default())
 }

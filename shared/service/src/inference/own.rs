@@ -1,8 +1,10 @@
 //! The platform's own device: the model runs inside the calling function, and the job is written
 //! once, with its result.
 
-use domain::job::{self, Attempt, Event, Failure, Job, Outcome, Output, State, StoredFile};
-use ports::{Checksum, Condition, Token, Write};
+use domain::job::{
+    self, Attempt, Event, Failure, Job, KEPT_SECONDS, Outcome, Output, State, StoredFile,
+};
+use ports::{Checksum, Condition, Token};
 use protocol::tensor::{self, Named};
 use serde::{Deserialize, Serialize};
 
@@ -102,15 +104,21 @@ async fn keep(app: &App, job: &str, fence: &str, outputs: &[Named]) -> Result<Ou
 pub(super) struct Beside {
     /// The wire form of the tensors.
     pub(super) outputs: String,
+    /// Epoch second after which the item may go: not before its job's.
+    #[serde(default)]
+    expires_at: u64,
 }
 
-/// Keeps the wire form of a result in the job's item, or beside it.
+/// Keeps the wire form of a result in the job's item, or beside it. The first of an attempt stays,
+/// whatever its device sends again.
 pub(crate) async fn keep_text(app: &App, job: &str, fence: &str, text: String) -> Result<Output> {
     if text.len() <= MAX_IN_ITEM {
         return Ok(Output::Inline(text));
     }
-    let row = table::encode(&Beside { outputs: text })?;
-    let write = Write::put(table::result(job, fence), row, Condition::Always);
-    app.ports.records.write(write).await?;
+    let deadline = (app.now_ms() + app.lease().deadline_max_ms) / 1000;
+    let row = Beside { outputs: text, expires_at: deadline + 1 + KEPT_SECONDS };
+    let records = &*app.ports.records;
+    // that there is one already is no fault
+    let _ = table::store(records, table::result(job, fence), &row, Condition::Absent).await?;
     Ok(Output::Beside)
 }

@@ -22,6 +22,9 @@ const LOOK_MS: u64 = 1_000;
 /// How often it asks again while every device is full.
 const BUSY_MS: u64 = 10;
 
+/// The longest time that a model is taken to need usually.
+const MAX_USUAL: Duration = Duration::from_secs(60);
+
 struct Waiting<'a> {
     app: &'a App,
     record: Arc<Record>,
@@ -204,7 +207,8 @@ impl Waiting<'_> {
 
     fn usual(&self) -> Duration {
         let usual = self.app.caches().usual.get(&self.record.newest.checksum);
-        Duration::from_secs_f64(usual.unwrap_or(20.0) / 1000.0)
+        // as a number of microseconds, which any number of milliseconds fits into
+        Duration::from_micros((usual.unwrap_or(20.0) * 1000.0) as u64).min(MAX_USUAL)
     }
 
     /// The end: on disk first, then to the caller.

@@ -1,0 +1,13 @@
+//! Devices and the platform, by the messages between them: the use cases over the real store, with
+//! the tests in the place of the devices' socket.
+
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
+
+mod claims;
+mod fakes;
+mod fleet;
+mod list;
+mod presence;
+mod removed;
+mod results;
+mod support;

@@ -15,7 +15,7 @@ pub(crate) mod open;
 pub(crate) mod stats;
 pub(crate) mod totals;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::{
     device::Capabilities,
@@ -33,6 +33,7 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
     let mut devices = BTreeSet::new();
     let mut ended: Vec<(u64, Job)> = Vec::new();
     let mut removed: Vec<Job> = Vec::new();
+    let mut newest: HashMap<String, Glance> = HashMap::new();
     for Change { sequence, key, old, new } in changes {
         let Some((kind, id)) = key.partition.split_once('#') else { continue };
         if key.sort != "HEAD" || !matches!(kind, "JOB" | "DEV" | "MODEL") {
@@ -42,7 +43,15 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
             Some(image) => table::readable::<Glance>(&key, image).map(Some),
             None => Some(None),
         };
-        let (Some(before), Some(after)) = (glance(&old), glance(&new)) else { continue };
+        // the changes of one item are in their order: what it became last time, it was before
+        let before = match newest.remove(&key.partition) {
+            Some(before) => Some(Some(before)),
+            None => glance(&old),
+        };
+        let (Some(before), Some(after)) = (before, glance(&new)) else { continue };
+        if let Some(after) = &after {
+            newest.insert(key.partition.clone(), after.clone());
+        }
         counts.extend(totals::count(kind, sequence, before.as_ref(), after.as_ref()));
         match (kind, after) {
             ("JOB", after) => {
@@ -112,7 +121,7 @@ async fn write(app: &App, write: Write) -> Result<Written> {
 }
 
 /// What is looked at of every job, device and model.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Glance {
     customer: String,
     /// Of a job.

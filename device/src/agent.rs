@@ -6,8 +6,10 @@ use std::{
 };
 
 use tokio::sync::{broadcast, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
+    background::Background,
     chance,
     config::Config,
     desk::Desk,
@@ -112,15 +114,27 @@ impl Agent {
         let (machine, hardware) = Machine::new();
         let session = Arc::new(Session::default());
         let desk = Arc::new(Desk::new(config.slots));
-        let runtime = tokio::runtime::Handle::current();
-        let results =
-            Results { desk: desk.clone(), http: http.clone(), report: report.clone(), runtime };
-        let _closing = Closing(desk.clone());
+        let ended = CancellationToken::new();
+        let background = Background::new(tokio::runtime::Handle::current(), ended.clone());
+        let results = Results {
+            desk: desk.clone(),
+            http: http.clone(),
+            report: report.clone(),
+            background: background.clone(),
+        };
+        let _closing = Closing { desk: desk.clone(), _background: ended.drop_guard() };
         worker::start(&results, config.slots)
             .map_err(|error| Error::Config(format!("no thread to compute on: {error}")))?;
         let patience = config.timings.room;
-        let models =
-            Models::new(disk, patience, http, endpoint.clone(), session.clone(), report.clone());
+        let models = Models::new(
+            disk,
+            patience,
+            http,
+            endpoint.clone(),
+            session.clone(),
+            report.clone(),
+            background,
+        );
         let introduction = Introduction::new(&config, endpoint, home.uuid.clone(), hardware);
         let mut server = Server {
             desk: desk.clone(),
@@ -150,12 +164,15 @@ impl Agent {
     }
 }
 
-/// Ends the workers when the agent ends, in whatever way.
-struct Closing(Arc<Desk>);
+/// Ends the workers and what goes on in the background when the agent ends, in whatever way.
+struct Closing {
+    desk: Arc<Desk>,
+    _background: DropGuard,
+}
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        self.0.close();
+        self.desk.close();
     }
 }
 

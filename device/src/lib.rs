@@ -5,6 +5,7 @@
 //! [`Agent::events`], and it is ended by a [`Stop`].
 
 mod agent;
+mod background;
 mod chance;
 mod config;
 mod cpu;

@@ -22,6 +22,7 @@ use tokio::io::AsyncWriteExt;
 
 use self::loaded::Loaded;
 use crate::{
+    background::Background,
     disk::{Disk, Pin, Room, hex_of},
     endpoint::Endpoint,
     http::{self, Http},
@@ -79,6 +80,7 @@ pub(crate) struct Models {
     endpoint: Endpoint,
     session: Arc<Session>,
     report: Arc<Report>,
+    background: Background,
     loaded: Mutex<Loaded>,
     flights: Mutex<HashMap<String, Flight>>,
 }
@@ -91,9 +93,10 @@ impl Models {
         endpoint: Endpoint,
         session: Arc<Session>,
         report: Arc<Report>,
+        background: Background,
     ) -> Self {
         let (loaded, flights) = Default::default();
-        Self { disk, patience, http, endpoint, session, report, loaded, flights }
+        Self { disk, patience, http, endpoint, session, report, background, loaded, flights }
     }
 
     /// The model if it is in memory.
@@ -138,13 +141,17 @@ impl Models {
 
     fn take_off(self: &Arc<Self>, wanted: &ModelRef, task: &str) -> Flight {
         let (models, wanted, task) = (self.clone(), wanted.clone(), task.to_owned());
-        let work = tokio::spawn(async move {
+        let work = self.background.spawn(async move {
             let result = models.bring(&wanted, &task).await;
             lock(&models.flights).remove(&wanted.checksum);
             result
         });
         let landed = async {
-            work.await.unwrap_or_else(|error| Err(failure("DEVICE_ERROR", error.to_string(), true)))
+            match work.await {
+                Ok(Some(result)) => result,
+                Ok(None) => Err(failure("DEVICE_ERROR", "the device ended", true)),
+                Err(error) => Err(failure("DEVICE_ERROR", error.to_string(), true)),
+            }
         };
         landed.boxed().shared()
     }

@@ -10,6 +10,7 @@ use protocol::{
 use sha2::{Digest, Sha256};
 
 use crate::{
+    background::Background,
     desk::{Desk, End, Ids},
     http::{Http, checksum_text},
     report::{Event, Report},
@@ -43,7 +44,7 @@ pub(crate) struct Results {
     pub desk: std::sync::Arc<Desk>,
     pub http: Http,
     pub report: std::sync::Arc<Report>,
-    pub runtime: tokio::runtime::Handle,
+    pub background: Background,
 }
 
 impl Results {
@@ -94,7 +95,7 @@ impl Results {
         };
         let file = to_safetensors(outputs);
         let results = self.clone();
-        self.runtime.spawn(async move {
+        self.background.spawn(async move {
             let checksum = checksum_text(Sha256::new_with_prefix(&file));
             let blob = Blob { url: None, checksum, bytes: file.len() as u64 };
             let stored =

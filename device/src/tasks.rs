@@ -85,9 +85,8 @@ impl Intake {
             (_, inputs) => {
                 let wanted = self.results.desk.fetch(&draft.ids);
                 let preparing = self.clone().prepare(draft, model, inputs);
-                self.results
-                    .runtime
-                    .spawn(async move { wanted.run_until_cancelled(preparing).await });
+                let task = async move { wanted.run_until_cancelled(preparing).await };
+                self.results.background.spawn(task);
             }
         }
     }

@@ -104,7 +104,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
             }
         }
     };
-    // the agent is gone, so what it told is all there is
+    // the agent has ended: what it told is all there is
     screen.await.context("the status line broke")?;
     let summary = outcome.map_err(fault)?;
     Ok(end(&summary, asked > 1))

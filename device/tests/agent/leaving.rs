@@ -5,6 +5,8 @@ use std::time::Duration;
 use dcmp_device::{Connection as State, Event};
 use protocol::socket::{Bye, DeclineReason, Drain, Heartbeat, Hello, TaskDeclined, TaskDone};
 
+use tokio::sync::broadcast::error::RecvError;
+
 use crate::support::{onnx::Mlp, *};
 
 #[tokio::test]
@@ -75,6 +77,8 @@ async fn stopping_at_once_waits_for_nothing() {
     device.stop.now();
     let bye: Bye = connection.hear("bye").await;
     assert_eq!(bye.reason, "stopped");
+    // nor does anything go on behind it: nobody is left to tell of events
+    while soon(device.events.recv()).await != Err(RecvError::Closed) {}
     assert_eq!(device.ended().await.unwrap().done, 0);
 }
 

@@ -52,8 +52,13 @@ impl Screen {
                     Err(broadcast::error::RecvError::Closed) => break,
                 },
                 Ok(()) = status.changed() => {
+                    let now = status.borrow_and_update();
                     if let Some(line) = &self.line {
-                        line.set_message(summary(&status.borrow_and_update()));
+                        line.set_message(summary(&now));
+                    }
+                    // a model that still computes is not waited for
+                    if now.connection == Connection::Closed {
+                        break;
                     }
                 }
                 _ = pause.tick(), if self.line.is_none() => {
@@ -170,6 +175,15 @@ mod tests {
             line.starts_with("no connection") && line.contains("1 to be acknowledged"),
             "{line}"
         );
+    }
+
+    #[tokio::test]
+    async fn it_ends_when_the_agent_has_although_a_worker_may_still_speak() {
+        let (status, events) =
+            (watch::Sender::new(Status::default()), broadcast::Sender::<Event>::new(8));
+        let screen = show(String::new(), "", status.subscribe(), events.subscribe());
+        status.send_modify(|status| status.connection = Connection::Closed);
+        assert!(screen.await.is_ok());
     }
 
     #[test]

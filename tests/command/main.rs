@@ -1,0 +1,17 @@
+//! The `dcmp` command as people and scripts use it: what it prints where, and how it ends.
+
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod connection;
+mod demo;
+mod device;
+mod devices;
+mod inference;
+mod jobs;
+mod keys;
+mod models;
+mod shell;
+mod up;

@@ -3,24 +3,15 @@
 use std::sync::Arc;
 
 use api::Route;
-use ports::Action;
 use protocol::socket::Hello;
 use service::{
-    App, Result, WORK_QUEUE,
+    App, Result,
+    jobs::DISPATCHES,
     sessions::{self, Connection},
 };
 
 pub(crate) fn route() -> Route {
-    Route::message("socket-hello", "hello", hello).uses(&[
-        Action::GetRecords,
-        Action::QueryRecords,
-        Action::WriteRecords,
-        Action::DeleteRecords,
-        Action::ReadBlobs,
-        Action::WriteBlobs,
-        Action::SendTo(WORK_QUEUE),
-        Action::PostToSockets,
-    ])
+    Route::message("socket-hello", "hello", hello).uses(DISPATCHES)
 }
 
 async fn hello(app: App, connection: Arc<Connection>, message: Hello) -> Result<()> {

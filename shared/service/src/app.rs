@@ -47,7 +47,7 @@ impl App {
 
     /// The same app for one function, limited to what the function declares.
     #[must_use]
-    pub fn restricted(&self, function: &'static str, uses: &'static [Action]) -> Self {
+    pub fn restricted(&self, function: &'static str, uses: &[Action]) -> Self {
         Self { ports: Arc::new(self.ports.restricted(function, uses)), shared: self.shared.clone() }
     }
 

@@ -21,7 +21,7 @@ use protocol::{
     tensor::{Named, Tensor},
 };
 use serde_json::{Value, json};
-use service::{App, Settings, access, sessions};
+use service::{App, Settings, access, idempotency::Commit, sessions};
 use tower::ServiceExt;
 
 struct Platform {
@@ -43,6 +43,7 @@ impl Platform {
         let settings = Settings {
             version: "test".to_owned(),
             admin_key_hash: access::hash("admin"),
+            chosen_keys: false,
             public_url: None,
             upload_limit: 1 << 20,
             lease: Default::default(),
@@ -59,15 +60,20 @@ impl Platform {
             }
         }
         let new = NewCustomer { name: "test".to_owned() };
-        let customer = access::create_customer(&app, &new).await.unwrap();
-        let key = access::create_key(&app, &customer.id, &NewKey::default()).await.unwrap();
+        let customer = access::create_customer(&app, &new, Commit::alone()).await.unwrap();
+        let key = access::create_key(&app, &customer.id, &NewKey::default(), Commit::alone())
+            .await
+            .unwrap();
         let key = key.secret.unwrap();
         Self { app, routes, store, counting, key, _directory: directory }
     }
 
     async fn call(&self, request: axum::http::request::Builder, body: Vec<u8>) -> Value {
         let request = request.header("x-api-key", &self.key).body(Body::from(body)).unwrap();
-        let response = api::router(&self.app, &self.routes).oneshot(request).await.unwrap();
+        let response = api::router(&self.app, &self.routes, axum::Router::new())
+            .oneshot(request)
+            .await
+            .unwrap();
         let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
         serde_json::from_slice(&bytes).unwrap()
     }

@@ -69,7 +69,17 @@ impl Process {
     /// Asks it to end, and waits for its exit code.
     pub fn end(&mut self) -> Option<i32> {
         self.signal(15);
+        self.code()
+    }
+
+    /// Waits for its exit code.
+    pub fn code(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 }
 

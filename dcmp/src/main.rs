@@ -100,5 +100,7 @@ fn log() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // it would tell of a line that cannot be written by a macro that panics for the same reason
+        .log_internal_errors(false)
         .init();
 }

@@ -72,9 +72,9 @@ async fn nobody_needs_to_read_what_it_says() {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
+    drop(platform.stderr.take());
     let mut ready = String::new();
     BufReader::new(platform.stdout.take().unwrap()).read_line(&mut ready).await.unwrap();
-    drop(platform.stderr.take());
     let client = Client::new(ready.trim().strip_prefix("ready ").unwrap(), "x-api-key", "none");
     assert_eq!(client.get("/health").await.0, StatusCode::OK);
     assert_eq!(client.get("/models").await.0, StatusCode::UNAUTHORIZED);

@@ -23,9 +23,12 @@ pub(crate) async fn begin(
     let call = tokio::spawn(async move { client.infer(&model, &input).await });
     eventually("the task on the stopped device", || async {
         let (_, health) = platform.client.get("/health/detailed").await;
-        (health["jobs"]["running"] == 1).then_some(())
+        (health["jobs"]["running"] == 1 || call.is_finished()).then_some(())
     })
     .await;
+    if call.is_finished() {
+        panic!("nobody was to answer: {:?}", call.await);
+    }
     call
 }
 

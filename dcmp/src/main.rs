@@ -71,7 +71,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<Exit> {
     match command {
         // it brings a runtime of its own
-        Command::Up(args) => up::run(args).map(|()| Exit::Done),
+        Command::Up(args) => up::run(args),
         Command::Device(args) => block_on(Builder::new_multi_thread(), device::run(args)),
         Command::Demo(args) => client(demo::run(args)),
         Command::Devices(args) => client(devices::run(args)),
@@ -100,5 +100,7 @@ fn log() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // it would tell of a line that cannot be written by a macro that panics for the same reason
+        .log_internal_errors(false)
         .init();
 }

@@ -4,16 +4,26 @@ mod gateway;
 mod keys;
 mod runners;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use axum::serve::ListenerExt;
-use embedded::{Durability, Embedded, Options};
+use embedded::{Durability, Embedded, OpenError, Options};
 use service::{App, Settings};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::home;
+use self::gateway::Connections;
+use crate::{
+    exit::{Exit, usage},
+    home, output,
+    signals::Signals,
+};
 
 /// Runs the platform on this machine: API, devices' socket, store, and a device of its own
 #[derive(clap::Args)]
@@ -23,7 +33,7 @@ use crate::home;
   dcmp up --api-key test-api-key       a key of your own choice, on a loopback address only
 
 When it serves, it prints `ready http://HOST:PORT` on standard output, and nothing else there.
-Ctrl-C ends it; what was acknowledged is there at the next start.")]
+Ctrl-C ends it, a second one at once; what was acknowledged is there at the next start.")]
 pub(crate) struct Args {
     /// Where to serve; port 0 takes a free one
     #[arg(long, env = "DCMP_LISTEN", default_value = "127.0.0.1:3000")]
@@ -60,109 +70,124 @@ const UPLOAD_LIMIT: usize = 256 << 20;
 /// How long requests under way may take to finish when the platform is told to end.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How long work that cannot be interrupted, such as a model that computes, is waited for at the end.
+const LEFTOVERS: Duration = Duration::from_secs(1);
+
 /// Runs until told to end.
-pub(crate) fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: Args) -> Result<Exit> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime")?;
-    runtime.block_on(serve(args))
+    let exit = runtime.block_on(serve(args));
+    runtime.shutdown_timeout(LEFTOVERS);
+    exit
 }
 
-async fn serve(args: Args) -> Result<()> {
-    if let Some(key) = &args.api_key {
-        keys::check_chosen(key, args.listen)?;
+async fn serve(args: Args) -> Result<Exit> {
+    keys::check_given(&args)?;
+    if args.heartbeat_ms == 0 || args.lease_ms < args.heartbeat_ms {
+        return Err(usage("--lease-ms must be at least --heartbeat-ms, and both more than 0"));
     }
     let data = args.data.clone().unwrap_or_else(home::default_data);
-    let options = Options { durability: args.durability, ..Options::default() };
-    let store = Embedded::open(&data, options)?;
-    let listener = TcpListener::bind(args.listen).await.with_context(|| {
-        format!("cannot listen on {}; choose another with --listen", args.listen)
+    let store = open(&data, args.durability)?;
+    let listener = TcpListener::bind(args.listen).await.map_err(|cause| {
+        usage(format!("cannot listen on {}: {cause}; choose another with --listen", args.listen))
     })?;
-    let address = listener.local_addr()?;
-    let known = home::Access::read(&data)?;
-    let admin_key = keys::admin(&args, &*store.ports().clock, known.as_ref())?;
-    let app = app(&args, &store, &admin_key)?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let known = home::Access::read_whole(&data)?;
+    let admin_key = keys::admin(&args, &*store.ports().clock, known.as_ref());
+    let app = app(&args, &store, &admin_key);
     let routes = registry::routes();
     runners::register_calls(&app, &routes, store.functions());
-    let api_key = keys::first_customer(&app, args.api_key.clone(), known.as_ref()).await?;
-    let url = format!("http://{address}");
-    let access = home::Access { url: url.clone(), api_key, admin_key };
+    let api_key = keys::first_customer(&app, args.api_key.as_deref(), known.as_ref()).await?;
+    let access = home::Access { url, api_key, admin_key };
     access.write(&data)?;
 
-    let stop = CancellationToken::new();
-    let running = runners::start(&app, &routes, &stop);
-    let router = api::router(&app, &routes).merge(store.blob_router()).merge(gateway::router(
-        &app,
-        &routes,
-        store.sockets().clone(),
-        stop.clone(),
-    ));
+    let mut signals = Signals::new()?;
+    let ending = CancellationToken::new();
+    let running = runners::start(&app, &routes, &ending);
+    let connections = Connections::default();
+    let devices = gateway::router(&app, &routes, store.sockets().clone(), &connections);
+    let router = api::router(&app, &routes, store.blob_router().merge(devices));
     let listener = listener.tap_io(|stream| {
         // small answers must not wait for more
         if let Err(cause) = stream.set_nodelay(true) {
             tracing::debug!(%cause, "a connection keeps Nagle's algorithm");
         }
     });
-    let ending = stop.clone();
-    let server = axum::serve(listener, router)
-        .with_graceful_shutdown(async move { ending.cancelled().await });
+    let server =
+        axum::serve(listener, router).with_graceful_shutdown(ending.clone().cancelled_owned());
     let server = tokio::spawn(async move { server.await });
     announce(&access, &data, &args);
-    signal().await?;
-    eprintln!("dcmp: ending; requests under way have {} s to finish", GRACE.as_secs());
-    stop.cancel();
-    let second = signal();
+    signals.next().await;
+    let seconds = GRACE.as_secs();
+    output::say(format_args!("dcmp: ending; requests under way have {seconds} s to finish"));
+    ending.cancel();
     let rest = async {
         if tokio::time::timeout(GRACE, server).await.is_err() {
             tracing::warn!("requests under way did not finish in time");
         }
+        // only now: a request under way may wait for what a device brings
+        connections.close().await;
         running.finish().await;
     };
     tokio::select! {
         () = rest => {}
-        _ = second => bail!("ended at once; work that was not acknowledged may be lost"),
+        () = signals.next() => {
+            output::say("dcmp: ended at once; work that was not acknowledged may be lost");
+            return Ok(Exit::Interrupted);
+        }
     }
     drop(app);
     store.close().await.context("the store did not close cleanly")?;
-    eprintln!("dcmp: ended; everything is on disk");
-    Ok(())
+    output::say("dcmp: ended; everything is on disk");
+    Ok(Exit::Done)
 }
 
-fn app(args: &Args, store: &Embedded, admin_key: &str) -> Result<App> {
+fn open(data: &Path, durability: Durability) -> Result<Embedded> {
+    let options = Options { durability, ..Options::default() };
+    Embedded::open(data, options).map_err(|error| match error {
+        // the one matter that another --data does not help
+        OpenError::Store { .. } => error.into(),
+        OpenError::InUse { .. } | OpenError::Newer { .. } | OpenError::Io { .. } => {
+            usage(error.to_string())
+        }
+    })
+}
+
+fn app(args: &Args, store: &Embedded, admin_key: &str) -> App {
     let mut settings = Settings {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         admin_key_hash: service::access::hash(admin_key),
+        chosen_keys: keys::is_private(args.listen),
         public_url: args.public_url.clone().map(|url| url.trim_end_matches('/').to_owned()),
         upload_limit: UPLOAD_LIMIT,
         lease: Default::default(),
     };
     settings.lease.heartbeat_ms = args.heartbeat_ms;
     settings.lease.lease_ms = args.lease_ms;
-    if args.heartbeat_ms == 0 || args.lease_ms < args.heartbeat_ms {
-        bail!("--lease-ms must be at least --heartbeat-ms, and both more than 0");
-    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let engine: Option<Arc<dyn service::Engine>> =
         if args.no_own_device { None } else { Some(Arc::new(compute::OwnDevice::new(cores))) };
-    Ok(App::new(store.ports(), settings, engine))
+    App::new(store.ports(), settings, engine)
 }
 
-/// Tells people on standard error, and programs on standard output.
-#[allow(clippy::print_stdout, reason = "the one line that programs wait for")]
-fn announce(access: &home::Access, data: &std::path::Path, args: &Args) {
-    eprintln!("dcmp {} on {}", env!("CARGO_PKG_VERSION"), access.url);
-    eprintln!("  API key    {}", access.api_key);
-    eprintln!("  docs       {}/docs", access.url);
-    eprintln!("  data       {} (durability: {})", data.display(), args.durability);
-    eprintln!("  own device {}", if args.no_own_device { "off" } else { "on" });
-    eprintln!("Add a device with `dcmp device`; end with Ctrl-C.");
-    println!("ready {}", access.url);
-}
-
-/// Ctrl-C, or what a service manager sends.
-async fn signal() -> Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
+/// Tells people on standard error, and programs on standard output. If nobody reads it, the platform
+/// serves all the same.
+fn announce(access: &home::Access, data: &Path, args: &Args) {
+    output::say(format_args!(
+        "dcmp {version} on {url}
+  API key    {key}
+  docs       {url}/docs
+  data       {data} (durability: {durability})
+  own device {own_device}
+Add a device with `dcmp device`; end with Ctrl-C.",
+        version = env!("CARGO_PKG_VERSION"),
+        url = access.url,
+        key = access.api_key,
+        data = data.display(),
+        durability = args.durability,
+        own_device = if args.no_own_device { "off" } else { "on" },
+    ));
+    if let Err(cause) = output::print(&format!("ready {}", access.url)) {
+        tracing::debug!(%cause, "nobody waits for the platform to be ready");
     }
-    Ok(())
 }

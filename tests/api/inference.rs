@@ -136,12 +136,15 @@ async fn one_input_may_be_named_too() {
     let platform = Platform::start();
     let model = platform.upload("mlp.onnx").await;
     let (input, output) = mlp_case();
-    let name =
-        platform.client.get(&format!("/models/{model}")).await.1["inputs"][0]["name"].clone();
-    let input = json!({ "inputs": { text(&name): input } });
+    let (_, shown) = platform.client.get(&format!("/models/{model}")).await;
+    let name = |side: &str| text(&shown[side][0]["name"]).to_owned();
+    let input = json!({ "inputs": { name("inputs"): input } });
     let (status, job) = platform.client.infer(&model, &input).await;
     assert_eq!(status, StatusCode::OK, "{job}");
-    assert_close(&job["result"], &output);
+    // who names the inputs is answered with names
+    assert_close(&job["result"]["outputs"][name("outputs")], &output);
+    let (_, again) = platform.client.get(&format!("/inference/{}", text(&job["job_id"]))).await;
+    assert_eq!(again["result"], job["result"]);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod admin;
 mod auth;
 mod blobs;
 mod devices;
+mod edges;
 mod errors;
 mod health;
 mod idempotency;
@@ -39,7 +40,7 @@ fn assert_refused((status, body): (StatusCode, Value), expected: u16, code: &str
         assert!(message.contains(word), "`{message}` does not say `{word}`");
     }
     assert!(error["request_id"].as_str().unwrap().starts_with("req_"), "{body}");
-    if expected == 400 {
+    if code == "VALIDATION_ERROR" {
         let detail = &error["details"][0];
         let (path, what) = (detail["path"].as_str().unwrap(), detail["message"].as_str().unwrap());
         assert_eq!(message, format!("{path}: {what}"), "{body}");

@@ -23,7 +23,7 @@ async fn an_uploaded_model_is_shown_listed_and_deleted() {
     assert_eq!((status, body), (StatusCode::NO_CONTENT, Value::Null));
     let (status, error) = platform.client.get(&format!("/models/{id}")).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
-    assert_eq!(error["error"]["code"], "NO_MODEL");
+    assert_eq!(error["error"]["code"], "NOT_FOUND");
     let (_, list) = platform.client.get("/models").await;
     assert_eq!(list["total"], 0);
 }

@@ -98,6 +98,24 @@ async fn fields_that_do_not_fit() {
 }
 
 #[tokio::test]
+async fn forms_with_too_many_fields() {
+    let platform = Platform::without_own_device();
+    let kilobyte = "x".repeat(1 << 10);
+    for (count, text) in [(256, kilobyte.as_str()), (2_000, "")] {
+        let fields = vec![("from_the_future", text); count];
+        let sent = upload(&platform.client, form("mlp.onnx", fixture("mlp.onnx"), &fields)).await;
+        assert_refused(sent, 413, "PAYLOAD_TOO_LARGE", &["`from_the_future`", "together"]);
+    }
+    let twice = [("labels", "[]"), ("labels", "[]")];
+    let twice = form("mlp.onnx", fixture("mlp.onnx"), &twice);
+    refuse(&platform, twice, &["labels: is there twice"]).await;
+    let part = || reqwest::multipart::Part::bytes(fixture("mlp.onnx")).file_name("mlp.onnx");
+    let files = Form::new().part("model", part()).part("model", part());
+    refuse(&platform, files, &["model: is there twice"]).await;
+    assert_nothing_stays(&platform).await;
+}
+
+#[tokio::test]
 async fn bodies_that_are_no_upload() {
     let platform = Platform::without_own_device();
     let request = || platform.client.request(Method::POST, "/models");
@@ -128,7 +146,7 @@ async fn models_that_are_not_there() {
             (Method::GET, format!("/models/{id}/download")),
         ] {
             let sent = answer(platform.client.request(method, &path)).await;
-            assert_refused(sent, 404, "NO_MODEL", &["there is no model", "GET /api/v1/models"]);
+            assert_refused(sent, 404, "NOT_FOUND", &["there is no model", "GET /api/v1/models"]);
         }
     }
     let sent = answer(platform.client.request(Method::GET, "/models/%ff")).await;

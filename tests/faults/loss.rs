@@ -14,14 +14,21 @@ const CONTINUE: i32 = 18;
 
 /// Begins an inference; returns when the only device, which is stopped, has the task: the platform
 /// counts the job as running then.
-async fn begin(platform: &Platform, model: &str, input: &Value) -> JoinHandle<(StatusCode, Value)> {
+pub(crate) async fn begin(
+    platform: &Platform,
+    model: &str,
+    input: &Value,
+) -> JoinHandle<(StatusCode, Value)> {
     let (client, model, input) = (platform.client.clone(), model.to_owned(), input.clone());
     let call = tokio::spawn(async move { client.infer(&model, &input).await });
     eventually("the task on the stopped device", || async {
         let (_, health) = platform.client.get("/health/detailed").await;
-        (health["jobs"]["running"] == 1).then_some(())
+        (health["jobs"]["running"] == 1 || call.is_finished()).then_some(())
     })
     .await;
+    if call.is_finished() {
+        panic!("nobody was to answer: {:?}", call.await);
+    }
     call
 }
 

@@ -6,5 +6,7 @@
 mod support;
 
 mod crash;
+mod ending;
 mod loss;
+mod starting;
 mod waiting;

@@ -55,7 +55,7 @@ const LOOK: Duration = Duration::from_millis(100);
 const ARRIVAL: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(args: Args) -> Result<Exit> {
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::with_hangup()?;
     let mut stage = Stage::new()?;
     let outcome = tokio::select! {
         outcome = play(&mut stage, &args) => outcome,

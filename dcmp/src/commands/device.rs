@@ -19,6 +19,9 @@ use crate::{
 /// as it has processors, whatever its slots.
 const SLOTS_PER_CORE: usize = 8;
 
+/// The most that a platform takes from one device.
+const MAX_SLOTS: u32 = 1024;
+
 /// Lends this computer to a platform: runs the models that it is sent
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -78,7 +81,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         url: url.clone(),
         api_key: key.into(),
         name: args.name,
-        slots: args.slots.unwrap_or_else(|| u32::try_from(cores * SLOTS_PER_CORE).unwrap_or(1)),
+        slots: args.slots.unwrap_or_else(|| default_slots(cores)),
         share: match args.share {
             Share::Own => device::Share::Own,
             Share::Everyone => device::Share::Everyone,
@@ -110,6 +113,10 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     Ok(end(&summary, asked > 1))
 }
 
+fn default_slots(cores: usize) -> u32 {
+    u32::try_from(cores * SLOTS_PER_CORE).map_or(MAX_SLOTS, |slots| slots.min(MAX_SLOTS))
+}
+
 fn fault(cause: Error) -> anyhow::Error {
     match cause {
         Error::Config(message) => exit::usage(message),
@@ -131,4 +138,16 @@ fn end(summary: &Summary, at_once: bool) -> Exit {
         return Exit::Failed;
     }
     Exit::Done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_machine_offers_what_a_platform_takes() {
+        assert_eq!(default_slots(2), 16);
+        assert_eq!(default_slots(129), MAX_SLOTS);
+        assert_eq!(default_slots(usize::MAX / SLOTS_PER_CORE), MAX_SLOTS);
+    }
 }

@@ -128,7 +128,7 @@ async fn list(args: List) -> Result<()> {
         vec![
             key.id.clone(),
             output::or_dash(key.name.as_deref()),
-            key.prefix.clone(),
+            output::or_dash(key.prefix.as_deref()),
             key.scopes.join(", "),
             key.created_at.clone(),
             expiry(key),

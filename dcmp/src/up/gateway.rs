@@ -3,22 +3,23 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use api::{Base, Connecting, Entry, Error, OnMessage, Route, fault};
+use api::{Base, Connecting, Entry, Error, OnMessage, Query, Route, fault};
 use axum::{
     Router,
     extract::{
-        Query, State, WebSocketUpgrade,
-        ws::{Message, WebSocket},
+        State, WebSocketUpgrade,
+        ws::{Message, WebSocket, rejection::WebSocketUpgradeRejection},
     },
     http::HeaderMap,
     response::Response,
-    routing::any,
+    routing::get,
 };
 use embedded::LocalSockets;
 use futures::{SinkExt, StreamExt};
 use protocol::socket;
 use service::{App, sessions};
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinHandle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The largest message of a device, in bytes, as API Gateway has it.
 const MAX_MESSAGE: usize = 128 * 1024;
@@ -30,6 +31,25 @@ const READ_BUFFER: usize = 16 * 1024;
 /// A connection on which nothing happens for so long is closed, as API Gateway does.
 const IDLE: Duration = Duration::from_secs(600);
 
+/// How long a device may take to read what was said to it before the platform ends.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// All that are open, to be closed when the platform ends.
+#[derive(Clone, Default)]
+pub(super) struct Connections {
+    closing: CancellationToken,
+    open: TaskTracker,
+}
+
+impl Connections {
+    /// Closes them, and waits until it is noted that their devices are gone.
+    pub(super) async fn close(&self) {
+        self.closing.cancel();
+        self.open.close();
+        self.open.wait().await;
+    }
+}
+
 #[derive(Clone)]
 struct Gateway(Arc<Inner>);
 
@@ -39,7 +59,7 @@ struct Inner {
     disconnect: Function<api::OnDisconnect>,
     messages: HashMap<&'static str, Function<OnMessage>>,
     sockets: Arc<LocalSockets>,
-    stop: CancellationToken,
+    connections: Connections,
 }
 
 /// A handler and the app that it is given.
@@ -50,7 +70,7 @@ pub(super) fn router(
     app: &App,
     routes: &[Route],
     sockets: Arc<LocalSockets>,
-    stop: CancellationToken,
+    connections: &Connections,
 ) -> Router {
     let mut connect = None;
     let mut disconnect = None;
@@ -68,17 +88,22 @@ pub(super) fn router(
     let (Some(connect), Some(disconnect)) = (connect, disconnect) else {
         unreachable!("the registry has a function for connecting and one for disconnecting")
     };
-    let inner = Inner { app: app.clone(), connect, disconnect, messages, sockets, stop };
+    let connections = connections.clone();
+    let inner = Inner { app: app.clone(), connect, disconnect, messages, sockets, connections };
     let gateway = Gateway(Arc::new(inner));
-    Router::new().route("/ws", any(upgrade)).with_state(gateway)
+    Router::new().route("/ws", get(upgrade)).with_state(gateway)
 }
 
 async fn upgrade(
     State(Gateway(gateway)): State<Gateway>,
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
-    socket: WebSocketUpgrade,
+    socket: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Error> {
+    let socket = socket.map_err(|rejection| {
+        let why = rejection.body_text();
+        service::Error::invalid("Upgrade", format!("expected a WebSocket handshake: {why}"))
+    })?;
     let header = headers.get("x-api-key").and_then(|value| value.to_str().ok());
     let secret = header.map(str::to_owned).or_else(|| query.get("token").cloned());
     let secret = secret.ok_or_else(|| {
@@ -93,14 +118,18 @@ async fn upgrade(
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
         .read_buffer_size(READ_BUFFER);
-    Ok(upgrade.on_upgrade(move |socket| serve(gateway, connection, socket)))
+    let open = gateway.connections.open.token();
+    Ok(upgrade.on_upgrade(async move |socket| {
+        serve(gateway, connection, socket).await;
+        drop(open);
+    }))
 }
 
 /// One connection, from its first message to its end.
 async fn serve(gateway: Arc<Inner>, id: String, socket: WebSocket) {
     let mut outbox = gateway.sockets.open(&id);
     let (mut sink, mut stream) = socket.split();
-    let writer = tokio::spawn(async move {
+    let mut writer = tokio::spawn(async move {
         while let Some(message) = outbox.recv().await {
             let mut next = Some(message);
             // what is ready goes out together
@@ -132,14 +161,23 @@ async fn serve(gateway: Arc<Inner>, id: String, socket: WebSocket) {
     tokio::select! {
         () = read => {}
         // the platform closed it, or nothing can be written any more
-        _ = writer => {}
-        () = gateway.stop.cancelled() => {}
+        _ = &mut writer => {}
+        () = gateway.connections.closing.cancelled() => part(&gateway, &id, &mut writer).await,
     }
     abort.abort();
     let (app, disconnect) = &gateway.disconnect;
     if let Err(cause) = disconnect(app.clone(), id).await {
         tracing::error!(%cause, "a closed connection could not be noted");
     }
+}
+
+/// Says to the end what is being said, such as that a result has arrived, and then closes.
+async fn part<T>(gateway: &Inner, id: &str, writer: &mut JoinHandle<T>) {
+    if let Err(cause) = gateway.app.ports.sockets.close(id).await {
+        tracing::debug!(%cause, connection.id = id, "a connection could not be closed");
+    }
+    // one that does not read is cut off
+    let _ = tokio::time::timeout(FAREWELL, writer).await;
 }
 
 /// One message: to the function of its type.

@@ -37,7 +37,7 @@ async fn create_customer(
         key: key.as_deref(),
         fingerprint: body.fingerprint(),
     };
-    let create = access::create_customer(&app, &body.value);
-    let customer = idempotency::once(&app, request, create, Customer::clone).await?;
+    let create = |commit| access::create_customer(&app, &body.value, commit);
+    let customer = idempotency::once(&app, request, create).await?;
     Ok((StatusCode::CREATED, Json(customer)))
 }

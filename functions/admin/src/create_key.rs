@@ -46,9 +46,7 @@ async fn create_key(
         key: key.as_deref(),
         fingerprint: idempotency::fingerprint(&[&customer, &body.fingerprint()]),
     };
-    let create = access::create_key(&app, &customer, &body.value);
-    // secrets are stored nowhere, this place included
-    let without_secret = |key: &Key| Key { secret: None, ..key.clone() };
-    let key = idempotency::once(&app, request, create, without_secret).await?;
+    let create = |commit| access::create_key(&app, &customer, &body.value, commit);
+    let key = idempotency::once(&app, request, create).await?;
     Ok((StatusCode::CREATED, Json(key)))
 }

@@ -2,6 +2,7 @@
 
 mod delete;
 mod download;
+mod form;
 mod list;
 mod show;
 mod upload;

@@ -6,24 +6,14 @@ use std::time::Duration;
 use api::Route;
 use ports::Action;
 use serde_json::Value;
-use service::{App, Error, Result, SESSIONS_QUEUE, WORK_QUEUE, sessions, sweep};
+use service::{App, Error, Result, SESSIONS_QUEUE, jobs::DISPATCHES, sessions, sweep};
 
 pub(crate) fn route() -> Route {
     Route::queue("queue-sessions", SESSIONS_QUEUE, look)
         .memory_mb(1024)
         .timeout(Duration::from_secs(60))
-        .uses(&[
-            Action::ReceiveFrom(SESSIONS_QUEUE),
-            Action::SendTo(WORK_QUEUE),
-            Action::SendTo(SESSIONS_QUEUE),
-            Action::GetRecords,
-            Action::QueryRecords,
-            Action::WriteRecords,
-            Action::DeleteRecords,
-            Action::ReadBlobs,
-            Action::WriteBlobs,
-            Action::PostToSockets,
-        ])
+        .uses(DISPATCHES)
+        .uses(&[Action::ReceiveFrom(SESSIONS_QUEUE), Action::SendTo(SESSIONS_QUEUE)])
 }
 
 async fn look(app: App, body: Value) -> Result<()> {

@@ -5,23 +5,17 @@ use std::time::Duration;
 use api::Route;
 use ports::Action;
 use serde_json::Value;
-use service::{App, Error, Result, WORK_QUEUE, jobs};
+use service::{
+    App, Error, Result, WORK_QUEUE,
+    jobs::{self, DISPATCHES},
+};
 
 pub(crate) fn route() -> Route {
     Route::queue("queue-work", WORK_QUEUE, work)
         .memory_mb(1024)
         .timeout(Duration::from_secs(60))
-        .uses(&[
-            Action::ReceiveFrom(WORK_QUEUE),
-            Action::SendTo(WORK_QUEUE),
-            Action::GetRecords,
-            Action::QueryRecords,
-            Action::WriteRecords,
-            Action::DeleteRecords,
-            Action::ReadBlobs,
-            Action::WriteBlobs,
-            Action::PostToSockets,
-        ])
+        .uses(DISPATCHES)
+        .uses(&[Action::ReceiveFrom(WORK_QUEUE)])
 }
 
 async fn work(app: App, body: Value) -> Result<()> {

@@ -3,24 +3,15 @@
 use std::sync::Arc;
 
 use api::Route;
-use ports::Action;
 use protocol::socket::Heartbeat;
 use service::{
-    App, Result, WORK_QUEUE,
+    App, Result,
+    jobs::DISPATCHES,
     sessions::{self, Connection},
 };
 
 pub(crate) fn route() -> Route {
-    Route::message("socket-heartbeat", "heartbeat", heartbeat).uses(&[
-        Action::GetRecords,
-        Action::QueryRecords,
-        Action::WriteRecords,
-        Action::DeleteRecords,
-        Action::ReadBlobs,
-        Action::WriteBlobs,
-        Action::SendTo(WORK_QUEUE),
-        Action::PostToSockets,
-    ])
+    Route::message("socket-heartbeat", "heartbeat", heartbeat).uses(DISPATCHES)
 }
 
 async fn heartbeat(app: App, connection: Arc<Connection>, message: Heartbeat) -> Result<()> {

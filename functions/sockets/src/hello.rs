@@ -6,22 +6,15 @@ use api::Route;
 use ports::Action;
 use protocol::socket::Hello;
 use service::{
-    App, Result, SESSIONS_QUEUE, WORK_QUEUE,
+    App, Result, SESSIONS_QUEUE,
+    jobs::DISPATCHES,
     sessions::{self, Connection},
 };
 
 pub(crate) fn route() -> Route {
-    Route::message("socket-hello", "hello", hello).uses(&[
-        Action::GetRecords,
-        Action::QueryRecords,
-        Action::WriteRecords,
-        Action::DeleteRecords,
-        Action::ReadBlobs,
-        Action::WriteBlobs,
-        Action::SendTo(WORK_QUEUE),
-        Action::SendTo(SESSIONS_QUEUE),
-        Action::PostToSockets,
-    ])
+    Route::message("socket-hello", "hello", hello)
+        .uses(DISPATCHES)
+        .uses(&[Action::SendTo(SESSIONS_QUEUE)])
 }
 
 async fn hello(app: App, connection: Arc<Connection>, message: Hello) -> Result<()> {

@@ -3,21 +3,11 @@
 use std::sync::Arc;
 
 use api::Route;
-use ports::Action;
 use protocol::socket::TaskDeclined;
-use service::{App, Result, WORK_QUEUE, sessions::Connection, tasks};
+use service::{App, Result, jobs::DISPATCHES, sessions::Connection, tasks};
 
 pub(crate) fn route() -> Route {
-    Route::message("socket-task-declined", "taskDeclined", task_declined).uses(&[
-        Action::GetRecords,
-        Action::QueryRecords,
-        Action::WriteRecords,
-        Action::DeleteRecords,
-        Action::ReadBlobs,
-        Action::WriteBlobs,
-        Action::SendTo(WORK_QUEUE),
-        Action::PostToSockets,
-    ])
+    Route::message("socket-task-declined", "taskDeclined", task_declined).uses(DISPATCHES)
 }
 
 async fn task_declined(app: App, connection: Arc<Connection>, message: TaskDeclined) -> Result<()> {

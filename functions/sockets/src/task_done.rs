@@ -5,20 +5,12 @@ use std::sync::Arc;
 use api::Route;
 use ports::Action;
 use protocol::socket::TaskDone;
-use service::{App, Result, WORK_QUEUE, sessions::Connection, tasks};
+use service::{App, Result, jobs::DISPATCHES, sessions::Connection, tasks};
 
 pub(crate) fn route() -> Route {
-    Route::message("socket-task-done", "taskDone", task_done).uses(&[
-        Action::GetRecords,
-        Action::QueryRecords,
-        Action::WriteRecords,
-        Action::DeleteRecords,
-        Action::ReadBlobs,
-        Action::WriteBlobs,
-        Action::DeleteBlobs,
-        Action::SendTo(WORK_QUEUE),
-        Action::PostToSockets,
-    ])
+    Route::message("socket-task-done", "taskDone", task_done)
+        .uses(DISPATCHES)
+        .uses(&[Action::DeleteBlobs])
 }
 
 async fn task_done(app: App, connection: Arc<Connection>, message: TaskDone) -> Result<()> {

@@ -20,9 +20,13 @@ pub(crate) fn current() -> String {
 }
 
 /// Gives the request an id.
-pub(crate) async fn assign(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn assign(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = app.ports.clock.id("req");
     let header = HeaderValue::from_str(&id);
+    if let Ok(header) = &header {
+        // for handlers that know nothing of this crate
+        request.headers_mut().insert(HEADER, header.clone());
+    }
     let mut response = CURRENT.scope(id, next.run(request)).await;
     if let Ok(header) = header {
         response.headers_mut().insert(HEADER, header);

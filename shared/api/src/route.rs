@@ -91,7 +91,7 @@ pub struct Route {
     /// Who may call.
     pub auth: Auth,
     /// What it may do; everything else its ports refuse.
-    pub uses: &'static [Action],
+    pub uses: Vec<Action>,
     /// Its memory in MB.
     pub memory_mb: u32,
     /// How long one run may take.
@@ -192,7 +192,14 @@ impl Route {
     }
 
     fn with(name: &'static str, entry: Entry, auth: Auth) -> Self {
-        Self { name, entry, auth, uses: &[], memory_mb: 256, timeout: Duration::from_secs(10) }
+        Self {
+            name,
+            entry,
+            auth,
+            uses: Vec::new(),
+            memory_mb: 256,
+            timeout: Duration::from_secs(10),
+        }
     }
 
     /// Who may call.
@@ -201,10 +208,11 @@ impl Route {
         Self { auth, ..self }
     }
 
-    /// What it may do.
+    /// What it may do, beside what was said before.
     #[must_use]
-    pub fn uses(self, uses: &'static [Action]) -> Self {
-        Self { uses, ..self }
+    pub fn uses(mut self, uses: &[Action]) -> Self {
+        self.uses.extend_from_slice(uses);
+        self
     }
 
     /// Its memory in MB.
@@ -221,7 +229,7 @@ impl Route {
 
     /// The app as this function is given it.
     pub fn app(&self, app: &App) -> App {
-        app.restricted(self.name, self.uses)
+        app.restricted(self.name, &self.uses)
     }
 
     /// Method and path of an HTTP route, the path without [`BASE_PATH`](crate::BASE_PATH).

@@ -1,4 +1,5 @@
-//! All HTTP routes in one server, for a platform on one machine.
+//! All HTTP routes in one server, for a platform on one machine, and the layers around whatever it
+//! serves.
 
 use axum::{
     Router,
@@ -16,9 +17,10 @@ use tower_http::{
 
 use crate::{BASE_PATH, Entry, Error, Route, drain, request_id};
 
-/// Mounts the routes under [`BASE_PATH`], and at the root those that answer there too.
-pub fn router(app: &App, routes: &[Route]) -> Router {
-    let mut router = Router::new();
+/// Mounts the routes under [`BASE_PATH`], and at the root those that answer there too. `beside` is
+/// what the server has beside the API; it keeps the same manners.
+pub fn router(app: &App, routes: &[Route], beside: Router) -> Router {
+    let mut router = beside;
     for route in routes {
         let (Entry::Http(parts), Some((_, path))) = (&route.entry, route.operation()) else {
             continue;

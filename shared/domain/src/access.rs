@@ -56,8 +56,11 @@ pub struct ApiKey {
     pub id: String,
     /// SHA-256 of the secret, in hex.
     pub hash: String,
-    /// The secret's first characters, to recognise it.
-    pub prefix: String,
+    /// The secret's first characters, to recognise it; of one that somebody chose, none.
+    pub prefix: Option<String>,
+    /// Somebody chose the secret, so it may be guessed.
+    #[serde(default)]
+    pub chosen: bool,
     /// The customer it stands for.
     pub customer: String,
     /// What people call it.

@@ -79,6 +79,9 @@ pub struct Job {
     pub attended_until_us: u64,
     /// What it runs on.
     pub input: Input,
+    /// The caller named the inputs, and wants the outputs by name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_name: bool,
     /// Where it may run.
     #[serde(default)]
     pub wants: Wants,
@@ -259,6 +262,8 @@ pub struct New {
     pub model: Pin,
     /// What it runs on.
     pub input: Input,
+    /// The caller named the inputs, and wants the outputs by name.
+    pub by_name: bool,
     /// Where it may run.
     pub wants: Wants,
     /// SHA-256 of the body, when it came with an `Idempotency-Key`.
@@ -286,6 +291,7 @@ impl Job {
             deadline_us,
             attended_until_us: now_us + new.attended_ms * 1000,
             input: new.input,
+            by_name: new.by_name,
             wants: new.wants,
             body_hash: new.body_hash,
             fences: BTreeMap::new(),

@@ -42,8 +42,8 @@ pub enum Action {
 impl Ports {
     /// The same ports for one function, limited to what it declares.
     #[must_use]
-    pub fn restricted(&self, function: &'static str, uses: &'static [Action]) -> Ports {
-        let gate = Arc::new(Gate { function, uses, ports: self.clone() });
+    pub fn restricted(&self, function: &'static str, uses: &[Action]) -> Ports {
+        let gate = Arc::new(Gate { function, uses: uses.into(), ports: self.clone() });
         Ports {
             records: gate.clone(),
             changes: gate.clone(),
@@ -58,7 +58,7 @@ impl Ports {
 
 struct Gate {
     function: &'static str,
-    uses: &'static [Action],
+    uses: Box<[Action]>,
     ports: Ports,
 }
 

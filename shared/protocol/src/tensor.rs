@@ -13,7 +13,7 @@ mod spec;
 
 pub use dtype::Dtype;
 pub use file::{from_safetensors, to_safetensors};
-pub use json::{Invalid, parse, parse_named};
+pub use json::{Invalid, has_inputs, parse, parse_named};
 pub use spec::Spec;
 
 /// A dense tensor: row-major, little-endian.

@@ -9,12 +9,19 @@ use domain::{
 use ports::{Clock, Condition, Key, Order, Write};
 use protocol::rest::admin;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::{App, Error, Result, cache, table, time};
+use crate::{App, Error, Result, cache, idempotency::Commit, table, time};
 
 /// Customers' secrets begin with this.
-pub const KEY_PREFIX: &str = "dcmp_";
+const KEY_PREFIX: &str = "dcmp_";
+
+/// How many random characters follow.
+const RANDOM: usize = 32;
+
+/// How much of a secret is kept to recognise it: the prefix and four of its characters.
+const SHOWN: usize = KEY_PREFIX.len() + 4;
 
 /// Whoever holds a customer's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,37 +84,48 @@ async fn find_hashed(app: &App, hash: &str) -> Result<Option<Arc<ApiKey>>> {
             key
         }
     };
-    Ok(key.filter(|key| key.is_valid(now)))
+    let counts =
+        |key: &Arc<ApiKey>| key.is_valid(now) && (!key.chosen || app.settings().chosen_keys);
+    Ok(key.filter(counts))
 }
 
 /// Whether `secret` is the operator's.
 pub fn is_admin(app: &App, secret: &str) -> bool {
-    let hash = table::sha256_hex(&[secret]);
-    hash.as_bytes().ct_eq(app.settings().admin_key_hash.as_bytes()).into()
+    hash(secret).as_bytes().ct_eq(app.settings().admin_key_hash.as_bytes()).into()
 }
 
-/// The hash under which a secret is stored.
+/// The hash under which a secret is stored: SHA-256, in hex.
 pub fn hash(secret: &str) -> String {
-    table::sha256_hex(&[secret])
+    hex::encode(Sha256::digest(secret))
+}
+
+/// Whether a customer's secret has the form of those that are made here; what somebody chose instead
+/// may be guessed.
+pub fn has_made_form(secret: &str) -> bool {
+    secret.strip_prefix(KEY_PREFIX).is_some_and(|rest| rest.len() >= RANDOM)
 }
 
 /// A new secret: the prefix and 32 random characters of 0-9, a-z and A-Z, about 190 bits.
 pub fn new_secret(clock: &dyn Clock, prefix: &str) -> String {
     const ALPHABET: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let mut text = prefix.to_owned();
-    while text.len() < prefix.len() + 32 {
+    while text.len() < prefix.len() + RANDOM {
         let mut bytes = [0; 48];
         clock.random(&mut bytes);
         // bytes over the largest multiple of 62 would favour the first characters
         let fair = bytes.into_iter().filter(|byte| *byte < 248);
         text.extend(fair.map(|byte| char::from(ALPHABET[usize::from(byte % 62)])));
-        text.truncate(prefix.len() + 32);
+        text.truncate(prefix.len() + RANDOM);
     }
     text
 }
 
 /// Makes a customer.
-pub async fn create_customer(app: &App, new: &admin::NewCustomer) -> Result<admin::Customer> {
+pub async fn create_customer(
+    app: &App,
+    new: &admin::NewCustomer,
+    commit: Commit,
+) -> Result<admin::Customer> {
     let name = name::label(&new.name).map_err(|error| Error::invalid("name", error.to_string()))?;
     let customer = Customer {
         id: app.ports.clock.id("cust"),
@@ -116,9 +134,9 @@ pub async fn create_customer(app: &App, new: &admin::NewCustomer) -> Result<admi
     };
     let write =
         Write::put(table::customer(&customer.id), table::encode(&customer)?, Condition::Absent);
-    let token = app.ports.records.write(write).await?;
-    app.ports.records.durable(token).await?;
-    Ok(show_customer(customer))
+    let customer = show_customer(customer);
+    commit.write(app, vec![write], &customer).await?;
+    Ok(customer)
 }
 
 /// A page of customers, oldest first.
@@ -139,25 +157,33 @@ pub async fn list_customers(
 }
 
 /// Makes a key for a customer; the answer is the only one that ever shows its secret.
-pub async fn create_key(app: &App, customer: &str, new: &admin::NewKey) -> Result<admin::Key> {
+pub async fn create_key(
+    app: &App,
+    customer: &str,
+    new: &admin::NewKey,
+    commit: Commit,
+) -> Result<admin::Key> {
     let secret = new_secret(&*app.ports.clock, KEY_PREFIX);
-    create_key_with(app, customer, new, &secret).await
+    create_key_with(app, customer, new, &secret, commit).await
 }
 
-/// Makes a key whose secret is chosen by the operator of a platform on one machine.
+/// Makes a key whose secret is given by the operator of a platform on one machine.
 pub async fn create_key_with(
     app: &App,
     customer: &str,
     new: &admin::NewKey,
     secret: &str,
+    commit: Commit,
 ) -> Result<admin::Key> {
     check_customer(app, customer).await?;
     let now = app.now_ms();
+    let made = has_made_form(secret);
     let name = new.name.as_deref().map(name::label).transpose();
     let key = ApiKey {
         id: app.ports.clock.id("key"),
         hash: hash(secret),
-        prefix: secret.chars().take(9).collect(),
+        prefix: made.then(|| secret.chars().take(SHOWN).collect()),
+        chosen: !made,
         customer: customer.to_owned(),
         name: name.map_err(|error| Error::invalid("name", error.to_string()))?.map(str::to_owned),
         scopes: scopes(new.scopes.as_deref())?,
@@ -165,26 +191,19 @@ pub async fn create_key_with(
         expires_ms: new.expires_at.as_deref().map(|text| expiry(text, now)).transpose()?,
     };
     let pointer = Pointer { hash: key.hash.clone(), customer: key.customer.clone() };
-    let token = app
-        .ports
-        .records
-        .transact(vec![
-            Write::put(table::api_key(&key.hash), table::encode(&key)?, Condition::Absent),
-            Write::put(table::key_by_id(&key.id), table::encode(&pointer)?, Condition::Always),
-            Write::put(
-                table::owned(customer, "KEY", &key.id),
-                table::encode(&pointer)?,
-                Condition::Always,
-            ),
-        ])
-        .await;
-    match table::unless_failed(token)? {
-        Ok(token) => app.ports.records.durable(token).await?,
-        Err(_) => {
-            return Err(Error::Conflict("there is a key with this secret already".to_owned()));
-        }
-    }
-    Ok(admin::Key { secret: Some(secret.to_owned()), ..show_key(key) })
+    let writes = vec![
+        Write::put(table::api_key(&key.hash), table::encode(&key)?, Condition::Absent),
+        Write::put(table::key_by_id(&key.id), table::encode(&pointer)?, Condition::Always),
+        Write::put(
+            table::owned(customer, "KEY", &key.id),
+            table::encode(&pointer)?,
+            Condition::Always,
+        ),
+    ];
+    // secrets are stored nowhere, not for repetitions either
+    let shown = show_key(key);
+    commit.write(app, writes, &shown).await?;
+    Ok(admin::Key { secret: Some(secret.to_owned()), ..shown })
 }
 
 /// A page of a customer's keys, oldest first, without secrets.

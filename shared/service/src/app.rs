@@ -28,6 +28,8 @@ pub struct Settings {
     pub version: String,
     /// SHA-256 of the operator's key, in hex.
     pub admin_key_hash: String,
+    /// Whether keys whose secret somebody chose count; only where nobody else reaches the platform.
+    pub chosen_keys: bool,
     /// Where callers reach the platform, when it is not the host they dialled.
     pub public_url: Option<String>,
     /// The largest model that may be uploaded in one request, in bytes.
@@ -47,7 +49,7 @@ impl App {
 
     /// The same app for one function, limited to what the function declares.
     #[must_use]
-    pub fn restricted(&self, function: &'static str, uses: &'static [Action]) -> Self {
+    pub fn restricted(&self, function: &'static str, uses: &[Action]) -> Self {
         Self { ports: Arc::new(self.ports.restricted(function, uses)), shared: self.shared.clone() }
     }
 

@@ -24,7 +24,7 @@ pub enum Error {
     /// There is no such thing, or it is somebody else's.
     #[error("{0}")]
     NotFound(String),
-    /// There is no such model, or it is somebody else's.
+    /// The body names no model of the caller's; of one that the path names it is `NotFound`.
     #[error("{0}")]
     NoModel(String),
     /// Another request is in the way.
@@ -35,7 +35,7 @@ pub enum Error {
     CannotCancel(State),
     /// The `Idempotency-Key` was used with another request.
     #[error(
-        "this Idempotency-Key was used with a different request in the last 24 hours; send the same body again or choose a new key"
+        "this Idempotency-Key was used with a different request before; send the same body again or choose a new key"
     )]
     IdempotencyMismatch,
     /// Nothing that could run the job is connected.
@@ -78,6 +78,14 @@ impl Error {
 
     pub(crate) fn no_model(id: &str) -> Self {
         Self::NoModel(format!("there is no model `{id}`; GET /api/v1/models lists yours"))
+    }
+
+    /// The same of a model that the path names.
+    pub(crate) fn in_path(self) -> Self {
+        match self {
+            Self::NoModel(message) => Self::NotFound(message),
+            other => other,
+        }
     }
 
     pub(crate) fn no_job(id: &str) -> Self {

@@ -108,6 +108,7 @@ async fn prepare(app: &App, call: &Call<'_>, request: &Request, wait_ms: u64) ->
             revision: record.revision,
         },
         input: inline(&inputs)?,
+        by_name: tensor::has_inputs(&request.input),
         wants: Wants { placement, prefer_gpu: request.options.prefer_gpu, instance_type },
         body_hash: call.idempotency_key.map(|_| call.body_hash.clone()),
         attended_ms: wait_ms,

@@ -1,17 +1,29 @@
 //! Jobs in the table: load, apply an event, and find a device for those that nobody attends.
 
 use domain::job::{Attempt, Decision, Event, Failure, Input, Job, Refusal};
-use ports::{Condition, Token, Write};
+use ports::{Action, Condition, Token, Write};
 use protocol::{
     socket::{self, TaskCancel},
     tensor::{self, Named},
 };
 
 use crate::{
-    App, Error, Result,
+    App, Error, Result, WORK_QUEUE,
     attempts::{self, Attempted},
     inference, models, parked, table,
 };
+
+/// What a function may do that can come to [`dispatch`]: find a device, send the task, take it back.
+pub const DISPATCHES: &[Action] = &[
+    Action::GetRecords,
+    Action::QueryRecords,
+    Action::WriteRecords,
+    Action::DeleteRecords,
+    Action::ReadBlobs,
+    Action::WriteBlobs,
+    Action::SendTo(WORK_QUEUE),
+    Action::PostToSockets,
+];
 
 /// A job, whoever it belongs to.
 pub async fn load(app: &App, id: &str) -> Result<Option<Job>> {

@@ -12,7 +12,9 @@ use protocol::{rest::models as rest, tensor::Spec};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{App, Error, INSPECT_FUNCTION, Result, Signature, cache, jobs, table, time};
+use crate::{
+    App, Error, INSPECT_FUNCTION, Result, Signature, cache, idempotency::Commit, jobs, table, time,
+};
 
 mod describe;
 
@@ -64,7 +66,12 @@ pub struct Upload {
 }
 
 /// Takes a model in: the file is read by the function `models-inspect`, apart from this one.
-pub async fn upload(app: &App, customer: &str, upload: Upload) -> Result<rest::Model> {
+pub async fn upload(
+    app: &App,
+    customer: &str,
+    upload: Upload,
+    commit: Commit,
+) -> Result<rest::Model> {
     let format = format(&upload)?;
     let mut description = upload.description;
     if description.name.is_empty() {
@@ -102,16 +109,13 @@ pub async fn upload(app: &App, customer: &str, upload: Upload) -> Result<rest::M
         let record = Record { id, customer, created_ms: now, newest, revision: 1, description };
         let version = serde_json::json!({ "id": record.id, "version": 1 });
         let pointer = table::owned(&record.customer, "MODEL", &record.id);
-        let token = app
-            .ports
-            .records
-            .transact(vec![
-                Write::put(table::model(&record.id), table::encode(&record)?, Condition::Absent),
-                Write::put(pointer, table::encode(&version)?, Condition::Absent),
-            ])
-            .await?;
-        app.ports.records.durable(token).await?;
-        Ok(show(&record))
+        let writes = vec![
+            Write::put(table::model(&record.id), table::encode(&record)?, Condition::Absent),
+            Write::put(pointer, table::encode(&version)?, Condition::Absent),
+        ];
+        let model = show(&record);
+        commit.write(app, writes, &model).await?;
+        Ok(model)
     };
     match taken.await {
         Ok(model) => Ok(model),
@@ -170,7 +174,7 @@ async fn inspect(app: &App, blob: &str) -> Result<Signature> {
 
 /// A model of the customer's.
 pub async fn show_one(app: &App, customer: &str, id: &str) -> Result<rest::Model> {
-    Ok(show(&*find(app, customer, id).await?))
+    Ok(show(&*find(app, customer, id).await.map_err(Error::in_path)?))
 }
 
 /// A page of the customer's models, newest first.
@@ -200,7 +204,7 @@ pub async fn list(
 
 /// Removes a model; jobs that still run it fail cleanly when a device asks for its file.
 pub async fn delete(app: &App, customer: &str, id: &str) -> Result<()> {
-    let record = find(app, customer, id).await?;
+    let record = find(app, customer, id).await.map_err(Error::in_path)?;
     let token = app
         .ports
         .records
@@ -210,7 +214,7 @@ pub async fn delete(app: &App, customer: &str, id: &str) -> Result<()> {
         ])
         .await;
     app.caches().models.remove(id);
-    let token = table::unless_failed(token)?.map_err(|_| Error::no_model(id))?;
+    let token = table::unless_failed(token)?.map_err(|_| Error::no_model(id).in_path())?;
     app.ports.records.durable(token).await?;
     app.ports.blobs.delete(&record.newest.blob).await?;
     Ok(())
@@ -218,7 +222,7 @@ pub async fn delete(app: &App, customer: &str, id: &str) -> Result<()> {
 
 /// A URL from which the customer downloads the file; `base` is where they reached the platform.
 pub async fn download(app: &App, customer: &str, reference: &str, base: &str) -> Result<String> {
-    let record = find_version(app, customer, reference).await?;
+    let record = find_version(app, customer, reference).await.map_err(Error::in_path)?;
     Ok(app.ports.blobs.presign(&record.newest.blob, Method::Get, DOWNLOAD_EXPIRES, base)?)
 }
 
@@ -237,7 +241,7 @@ pub async fn download_for_task(
     let job = job.filter(holds).ok_or_else(|| {
         Error::NotFound(format!("this device holds no task `{task}` with the model `{id}`"))
     })?;
-    let record = find(app, &job.customer, id).await?;
+    let record = find(app, &job.customer, id).await.map_err(Error::in_path)?;
     Ok(app.ports.blobs.presign(&record.newest.blob, Method::Get, DOWNLOAD_EXPIRES, base)?)
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn job() -> Job {
         project: None,
         model: Pin { id: "model_1".to_owned(), version: 1, revision: 1 },
         input: Input::Inline("[]".to_owned()),
+        by_name: false,
         wants: Wants::default(),
         body_hash: None,
         attended_ms: 20_000,

@@ -52,7 +52,10 @@ async fn serve(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let request_id = served.blobs.clock.id("req");
+    // given by the server around this, where there is one
+    let request_id = headers.get("x-request-id").and_then(|id| id.to_str().ok());
+    let request_id =
+        request_id.map_or_else(|| served.blobs.clock.id("req"), std::borrow::ToOwned::to_owned);
     let answer = async {
         // HEAD is what GET would answer, so the same URL allows it.
         let allowed = match method {

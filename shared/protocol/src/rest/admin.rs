@@ -50,8 +50,8 @@ pub struct Key {
     pub customer_id: String,
     /// What people call it.
     pub name: Option<String>,
-    /// The secret's first characters, to recognise it.
-    pub prefix: String,
+    /// The secret's first characters, to recognise it; `null` for a secret that somebody chose.
+    pub prefix: Option<String>,
     /// What it opens.
     pub scopes: Vec<String>,
     /// RFC 3339, UTC.

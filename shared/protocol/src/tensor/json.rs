@@ -81,7 +81,8 @@ pub fn parse_named(raw: &RawValue, expected: &[(&str, Dtype)]) -> Result<Vec<Nam
     Ok(tensors)
 }
 
-fn has_inputs(raw: &RawValue) -> bool {
+/// Whether the `input` of a request names its tensors; the result then names its own.
+pub fn has_inputs(raw: &RawValue) -> bool {
     raw.get().contains("\"inputs\"") && serde_json::from_str::<Inputs>(raw.get()).is_ok()
 }
 

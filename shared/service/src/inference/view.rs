@@ -33,7 +33,7 @@ pub async fn show(app: &App, job: &Job) -> Result<rest::Job> {
         model_id: job.model.id.clone(),
         model_version: job.model.version,
         warnings: outputs.as_deref().map(warnings).unwrap_or_default(),
-        result: outputs.map(result).transpose()?,
+        result: outputs.map(|outputs| result(outputs, job.by_name)).transpose()?,
         error: failure.map(|f| Failure { code: f.code.clone(), message: f.message.clone() }),
         latency_ms: timings.map(|timings| timings.total),
         device_id: job.winner().map(|attempt| attempt.device.clone()),
@@ -71,9 +71,9 @@ async fn outputs(app: &App, job: &Job, output: &Output, fence: &str) -> Result<V
     }
 }
 
-/// One output alone, or all by name.
-fn result(mut outputs: Vec<Named>) -> Result<Box<RawValue>> {
-    let json = if outputs.len() == 1 {
+/// One output alone, or all by name: as the inputs were given, if the model leaves the choice.
+fn result(mut outputs: Vec<Named>, by_name: bool) -> Result<Box<RawValue>> {
+    let json = if outputs.len() == 1 && !by_name {
         to_raw_value(&outputs.remove(0).tensor)
     } else {
         let by_name: BTreeMap<String, Tensor> =

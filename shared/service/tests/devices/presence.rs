@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use dcmp_service::{SESSIONS_QUEUE, access, devices, sessions};
+use dcmp_service::{SESSIONS_QUEUE, access, devices, idempotency::Commit, sessions};
 use domain::job::State;
 use protocol::socket::{DeclineReason, Fault};
 use serde_json::json;
@@ -92,7 +92,8 @@ async fn a_key_that_expires_ends_its_devices_in_every_process() {
     let in_an_hour = platform.app.ports.clock.now_ms() / 1000 + 3600;
     let expires_at = jiff::Timestamp::from_second(in_an_hour as i64).unwrap().to_string();
     let new = protocol::rest::admin::NewKey { expires_at: Some(expires_at), ..Default::default() };
-    let key = access::create_key(&platform.app, &platform.customer, &new).await.unwrap();
+    let key =
+        access::create_key(&platform.app, &platform.customer, &new, Commit::alone()).await.unwrap();
     let device = platform.device_with(&key.secret.unwrap(), hello("one")).await;
     let other = platform.another_process();
     assert!(sessions::connection(&other, &device.connection).await.unwrap().is_some());

@@ -10,6 +10,7 @@ use std::{
 
 use dcmp_service::{
     App, INSPECT_FUNCTION, Result, Settings, Signature, access, devices, fold,
+    idempotency::Commit,
     inference::{self, Call, Submitted},
     jobs,
     models::{self, Inspected, Upload},
@@ -50,6 +51,7 @@ fn app(ports: Ports) -> App {
     let settings = Settings {
         version: "test".to_owned(),
         admin_key_hash: access::hash("admin"),
+        chosen_keys: false,
         public_url: None,
         upload_limit: 1 << 20,
         lease: Default::default(),
@@ -113,7 +115,7 @@ impl Platform {
             output_shape: None,
             description: Default::default(),
         };
-        models::upload(&self.app, &self.customer, upload).await.unwrap().id
+        models::upload(&self.app, &self.customer, upload, Commit::alone()).await.unwrap().id
     }
 
     /// A device that said hello.
@@ -203,8 +205,9 @@ impl Platform {
 
 async fn customer(app: &App) -> (String, String, String) {
     let new = NewCustomer { name: "test".to_owned() };
-    let customer = access::create_customer(app, &new).await.unwrap();
-    let key = access::create_key(app, &customer.id, &NewKey::default()).await.unwrap();
+    let customer = access::create_customer(app, &new, Commit::alone()).await.unwrap();
+    let key =
+        access::create_key(app, &customer.id, &NewKey::default(), Commit::alone()).await.unwrap();
     (customer.id, key.secret.unwrap(), key.id)
 }
 

@@ -15,13 +15,20 @@ pub(super) struct Refused {
     status: StatusCode,
     code: &'static str,
     message: String,
+    /// What of the request is not valid.
+    path: Option<&'static str>,
     /// The size of the object, when the range was the matter.
     size: Option<u64>,
 }
 
 impl Refused {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), size: None }
+        Self { status, code, message: message.into(), path: None, size: None }
+    }
+
+    /// As the API says it: one detail, and the message made of it.
+    fn invalid(status: StatusCode, path: &'static str, message: impl Into<String>) -> Self {
+        Self { path: Some(path), ..Self::new(status, "VALIDATION_ERROR", message) }
     }
 
     pub(super) fn method() -> Self {
@@ -35,9 +42,9 @@ impl Refused {
     }
 
     pub(super) fn range(size: u64) -> Self {
-        let message = format!("the range is outside of the object, which has {size} bytes");
+        let message = format!("lies outside of the object, which has {size} bytes");
         let status = StatusCode::RANGE_NOT_SATISFIABLE;
-        Self { size: Some(size), ..Self::new(status, "VALIDATION_ERROR", message) }
+        Self { size: Some(size), ..Self::invalid(status, "Range", message) }
     }
 
     pub(super) fn too_large(max: u64) -> Self {
@@ -47,11 +54,18 @@ impl Refused {
 
     pub(super) fn interrupted() -> Self {
         let message = "the transfer ended early: send the bytes again";
-        Self::new(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message)
+        Self::invalid(StatusCode::BAD_REQUEST, "body", message)
     }
 
     pub(super) fn answer(self, request_id: &str) -> Response {
-        let error = json!({"code": self.code, "message": self.message, "request_id": request_id});
+        let mut error = json!({"code": self.code, "request_id": request_id});
+        error["message"] = match self.path {
+            Some(path) => {
+                error["details"] = json!([{"path": path, "message": self.message}]);
+                format!("{path}: {}", self.message).into()
+            }
+            None => self.message.into(),
+        };
         let mut answer = (self.status, Json(json!({ "error": error }))).into_response();
         if let Some(size) = self.size
             && let Ok(value) = HeaderValue::try_from(format!("bytes */{size}"))
@@ -81,9 +95,7 @@ impl From<Refusal> for Refused {
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         match error {
-            Error::Invalid(message) => {
-                Self::new(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message)
-            }
+            Error::Invalid(message) => Self::invalid(StatusCode::BAD_REQUEST, "body", message),
             Error::NotFound(_) => {
                 let message = "there is nothing here (any more)";
                 Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)

@@ -1,0 +1,125 @@
+//! The form of an upload, read as it comes: nothing is kept of what nobody knows, and all of it has
+//! one limit.
+
+use std::collections::BTreeSet;
+
+use api::Result;
+use axum::{
+    extract::{
+        DefaultBodyLimit, FromRequest, Multipart, Request,
+        multipart::{Field, MultipartError},
+    },
+    http::StatusCode,
+};
+use bytes::{Bytes, BytesMut};
+use ports::Checksum;
+use service::{
+    Error, idempotency,
+    models::{self, Upload, read_shape},
+};
+
+/// How much all fields but the file may take together, in bytes.
+const MAX_TEXTS: usize = 256 * 1024;
+
+/// What a field takes of that beside its name and its text, for its head.
+const HEAD: usize = 128;
+
+/// Reads the form: the upload, and what an `Idempotency-Key` compares: every field, and the file's
+/// checksum.
+pub(crate) async fn read(mut request: Request, limit: usize) -> Result<(Upload, String)> {
+    DefaultBodyLimit::max(limit + MAX_TEXTS).apply(&mut request);
+    let mut form = Multipart::from_request(request, &()).await.map_err(|_| {
+        Error::UnsupportedMediaType(
+            "send the model as multipart/form-data, for example curl -F model=@my_model.onnx"
+                .into(),
+        )
+    })?;
+    let mut upload = Upload {
+        bytes: Bytes::new(),
+        file_name: None,
+        format: None,
+        input_shape: None,
+        output_shape: None,
+        description: models::Description::default(),
+    };
+    let mut known = BTreeSet::new();
+    let mut fingerprints = Vec::new();
+    let mut left = MAX_TEXTS;
+    while let Some(field) = form.next_field().await.map_err(malformed)? {
+        let name = field.name().unwrap_or_default().to_owned();
+        let (is_known, fingerprint) = if name == "model" {
+            if known.contains(&name) {
+                return Err(twice(&name).into());
+            }
+            upload.file_name = field.file_name().map(str::to_owned);
+            let too_large =
+                || format!("`{name}` is over the limit of {limit} bytes for one request");
+            upload.bytes = bytes(field, limit, too_large).await?;
+            let checksum = Checksum::of(&upload.bytes).to_string();
+            (true, idempotency::fingerprint(&[&name, &checksum]))
+        } else {
+            let too_large = || {
+                format!(
+                    "the fields beside the file, up to `{name}`, are over their limit of \
+                     {MAX_TEXTS} bytes together"
+                )
+            };
+            let head = HEAD + name.len();
+            left = left.checked_sub(head).ok_or_else(|| Error::TooLarge(too_large()))?;
+            let text = bytes(field, left, too_large).await?;
+            left -= text.len();
+            let text = std::str::from_utf8(&text)
+                .map_err(|_| Error::invalid(&name, "expected text in UTF-8"))?;
+            (set(&mut upload, &name, text)?, idempotency::fingerprint(&[&name, text]))
+        };
+        fingerprints.push(fingerprint);
+        if is_known && !known.insert(name.clone()) {
+            return Err(twice(&name).into());
+        }
+    }
+    if !known.contains("model") {
+        let message = "missing; attach the file as the form field `model`";
+        return Err(Error::invalid("model", message).into());
+    }
+    // forms that differ in nothing but their order mean the same
+    fingerprints.sort_unstable();
+    let fingerprints: Vec<_> = fingerprints.iter().map(String::as_str).collect();
+    Ok((upload, idempotency::fingerprint(&fingerprints)))
+}
+
+/// Whether it is a field that somebody knows; others are ignored, as in JSON bodies.
+fn set(upload: &mut Upload, name: &str, text: &str) -> Result<bool> {
+    match name {
+        "format" => upload.format = Some(text.to_owned()),
+        "input_shape" => upload.input_shape = Some(read_shape(name, text)?),
+        "output_shape" => upload.output_shape = Some(read_shape(name, text)?),
+        _ => return Ok(upload.description.set(name, text)?),
+    }
+    Ok(true)
+}
+
+async fn bytes(
+    mut field: Field<'_>,
+    limit: usize,
+    too_large: impl Fn() -> String,
+) -> Result<Bytes> {
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = field.chunk().await.map_err(malformed)? {
+        if bytes.len() + chunk.len() > limit {
+            return Err(Error::TooLarge(too_large()).into());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
+fn twice(name: &str) -> Error {
+    Error::invalid(name, "is there twice; send it once")
+}
+
+fn malformed(error: MultipartError) -> Error {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Error::TooLarge("the form is larger than any that is taken; send less".to_owned());
+    }
+    Error::invalid("body", format!("not a complete multipart form: {}", error.body_text()))
+}

@@ -1,6 +1,11 @@
 //! Errors that any route can answer, and the pages that explain them.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+};
 
 use reqwest::{Method, header};
 use serde_json::{Value, json};
@@ -149,4 +154,33 @@ fn every_code_is_explained() {
         let page = std::fs::read_to_string(pages.join(format!("{code}.md"))).unwrap();
         assert!(page.starts_with(&format!("# {code}\n")), "{code}");
     }
+}
+
+#[tokio::test]
+async fn a_small_form_that_is_refused_early_is_read_to_its_end() {
+    let platform = Platform::without_own_device();
+    let address = platform.url.strip_prefix("http://").unwrap();
+    let mut connection = TcpStream::connect(address).unwrap();
+    let mut said = BufReader::new(connection.try_clone().unwrap());
+    let mut status = || {
+        let (mut line, mut rest) = (String::new(), 0);
+        said.read_line(&mut line).unwrap();
+        let status = line.split(' ').nth(1).unwrap_or("closed").to_owned();
+        while !line.trim_end().is_empty() {
+            line.clear();
+            said.read_line(&mut line).unwrap();
+            let length = line.strip_prefix("content-length: ").map(|n| n.trim().parse().unwrap());
+            rest = length.unwrap_or(rest);
+        }
+        said.read_exact(&mut vec![0; rest]).unwrap();
+        status
+    };
+    let head = "POST /api/v1/models HTTP/1.1\r\nHost: a\r\nX-API-Key: wrong\r\n\
+                Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\n\r\n";
+    connection.write_all(head.as_bytes()).unwrap();
+    assert_eq!(status(), "401");
+    // the caller has only now read its file
+    connection.write_all(&[b'-'; 1000]).unwrap();
+    connection.write_all(b"GET /api/v1/health HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert_eq!(status(), "200");
 }

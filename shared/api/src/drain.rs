@@ -1,4 +1,4 @@
-//! Large bodies that a refusal leaves unread are read on and thrown away: a server that closes the
+//! Bodies that a refusal leaves unread are read on and thrown away: a server that closes the
 //! connection while the caller still sends makes most clients report a broken connection, and the
 //! sentence that says what to change is never seen.
 
@@ -13,9 +13,9 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use http::header::EXPECT;
+use http::header::{CONTENT_TYPE, EXPECT};
 
-/// Smaller bodies have arrived by the time that the answer goes out.
+/// Smaller bodies that are sent at once have arrived by the time that the answer goes out.
 const SMALL: u64 = 64 * 1024;
 
 /// How much is thrown away at most, in bytes; beyond it the connection is closed.
@@ -23,9 +23,14 @@ const PATIENCE: usize = 64 << 20;
 
 /// Gives the request a body whose unread rest is thrown away.
 pub(crate) fn unread_rest(request: Request) -> Request {
+    // a form comes in pieces, as files are read
+    let form = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"));
     let small = request.body().size_hint().upper().is_some_and(|bytes| bytes <= SMALL);
     // who asks first (`Expect: 100-continue`) has not sent anything yet
-    if small || request.headers().contains_key(EXPECT) {
+    if (small && !form) || request.headers().contains_key(EXPECT) {
         return request;
     }
     request.map(|body| Body::from_stream(Drained(Some(body.into_data_stream()))))

@@ -39,6 +39,8 @@ async fn a_waiting_inference_on_a_device_is_within_its_budget() {
     let median = costs[costs.len() / 2];
     assert!(median.write_units <= 4, "{median:?}");
     assert!(median.reads <= 3, "{median:?}");
-    let lean = Cost { writes: 2, write_units: median.write_units, reads: 0, waits: 1 };
-    assert_eq!(median, lean, "two writes, no reads, one wait for the disk");
+    let lean = Cost { writes: 2, reads: 0, ..median };
+    assert_eq!(median, lean, "two writes, no reads");
+    // the caller's, and the acknowledgement's beside it, which share a round of the disk
+    assert!(median.waits <= 2, "{median:?}");
 }

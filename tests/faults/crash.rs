@@ -1,6 +1,9 @@
 //! The platform is killed under load: what was acknowledged is there after the restart.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use reqwest::StatusCode;
 
@@ -30,9 +33,11 @@ async fn every_answer_that_was_given_is_there_after_a_crash() {
                 })
             })
             .collect();
-        while answered.lock().unwrap().len() < 200 {
-            tokio::task::yield_now().await;
+        let enough = || answered.lock().unwrap().len() >= 200;
+        while !enough() && !callers.iter().all(|caller| caller.is_finished()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        assert!(enough(), "the callers gave up: {}", platform.process.said());
         platform.process.kill();
         for caller in callers {
             caller.await.unwrap();

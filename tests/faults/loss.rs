@@ -137,3 +137,27 @@ async fn a_device_that_is_told_to_end_finishes_and_says_goodbye() {
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(error["error"]["code"], "NO_DEVICES");
 }
+
+#[tokio::test]
+async fn a_device_that_was_given_up_works_again_when_it_comes_back() {
+    let options =
+        Options { own_device: false, heartbeat_ms: 200, lease_ms: 600, ..Options::default() };
+    let platform = Platform::with(options);
+    let device = platform.device("frozen").await;
+    let model = platform.upload("mlp.onnx").await;
+    let (input, expected) = mlp_case();
+    device.process.signal(STOP);
+    let request = json!({ "model_id": model, "input": input, "async": true });
+    let (status, accepted) = platform.client.post("/inference", request).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{accepted}");
+    platform.until_listed("frozen", "offline").await;
+    device.process.signal(CONTINUE);
+    let job = platform.client.until_ended(accepted["job_id"].as_str().unwrap()).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    assert_close(&job["result"], &expected);
+    eventually("an answer of the device that came back", || async {
+        let (status, _) = platform.client.infer(&model, &input).await;
+        (status == StatusCode::OK).then_some(())
+    })
+    .await;
+}

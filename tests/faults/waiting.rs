@@ -69,3 +69,21 @@ async fn shared_devices_serve_others_only_when_asked_to() {
     assert_eq!(own["total"], 1);
     assert_eq!(own["devices"][0]["name"], "shared");
 }
+
+#[tokio::test]
+async fn more_work_than_a_device_holds_waits_and_is_done() {
+    let platform = Platform::without_own_device();
+    let _device = platform.device_with("small", &["--slots", "1"]).await;
+    let model = platform.upload("mlp.onnx").await;
+    let (input, expected) = mlp_case();
+    let request = json!({ "model_id": model, "input": input, "async": true });
+    let submit = || platform.client.post("/inference", request.clone());
+    let accepted = futures::future::join_all((0..100).map(|_| submit())).await;
+    for (status, accepted) in accepted {
+        assert_eq!(status, StatusCode::ACCEPTED, "{accepted}");
+        let job = platform.client.until_ended(accepted["job_id"].as_str().unwrap()).await;
+        assert_eq!(job["status"], "completed", "{job}");
+        assert_eq!(job["attempts"], 1);
+        assert_close(&job["result"], &expected);
+    }
+}

@@ -28,6 +28,8 @@ pub(crate) fn route() -> Route {
             Action::GetRecords,
             Action::QueryRecords,
             Action::WriteRecords,
+            // what was not accepted after all
+            Action::DeleteRecords,
             Action::ReadBlobs,
             Action::WriteBlobs,
             Action::SendTo(WORK_QUEUE),

@@ -1,4 +1,4 @@
-//! A job that nobody attends wants a device.
+//! A job that nobody attends wants a device, or all that wait in one place do.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use serde_json::Value;
 use service::{
     App, Error, Result, WORK_QUEUE,
     jobs::{self, DISPATCHES},
+    parked,
 };
 
 pub(crate) fn route() -> Route {
@@ -19,6 +20,9 @@ pub(crate) fn route() -> Route {
 }
 
 async fn work(app: App, body: Value) -> Result<()> {
-    let job = body["job"].as_str().ok_or_else(|| Error::internal(format!("no job in {body}")))?;
-    jobs::dispatch(&app, job).await
+    match (body["job"].as_str(), body["waiting"].as_str()) {
+        (Some(job), _) => jobs::dispatch(&app, job).await,
+        (None, Some(scope)) => parked::look(&app, scope).await,
+        (None, None) => Err(Error::internal(format!("no job in {body}"))),
+    }
 }

@@ -17,6 +17,7 @@ checks! {
     "R4" "queries are ordered, bounded and complete over pages" queries;
     "R5" "a transaction is all or nothing" transactions;
     "R6" "what was durable survives a crash" durable;
+    "R6" "what was read survives a crash once the latest is durable" latest;
     "R6" "what survives a crash is a prefix of the order" prefix;
     "R7" "what is too large or has no key is refused" limits;
     "R8" "an update counts and leaves the rest alone" updates;
@@ -199,6 +200,26 @@ async fn durable(subject: &mut dyn Subject) -> Outcome {
     for number in 0..20 {
         let seen = ports.records.get(&key(number)).await?;
         ensure!(seen == Some(numbered(number)), "item {number} is {seen:?} after a crash");
+    }
+    Ok(())
+}
+
+async fn latest(subject: &mut dyn Subject) -> Outcome {
+    let ports = subject.ports();
+    let partition = partition(&ports);
+    let key = |number: u64| Key::new(&partition, format!("{number:03}"));
+    for number in 0..20 {
+        let write = Write::put(key(number), numbered(number), Condition::Absent);
+        // whoever reads it does not have this token
+        let _unknown = ports.records.write(write).await?;
+    }
+    ports.records.durable(ports::Token::LATEST).await?;
+    drop(ports);
+    subject.crash().await;
+    let ports = subject.ports();
+    for number in 0..20 {
+        let found = ports.records.get(&key(number)).await?;
+        ensure!(found == Some(numbered(number)), "item {number} is {found:?} after a crash");
     }
     Ok(())
 }

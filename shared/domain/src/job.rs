@@ -14,8 +14,10 @@ use crate::{
 };
 
 mod decide;
+mod rest;
 
 pub use decide::{Decision, Event, Refusal};
+pub use rest::Resting;
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +79,10 @@ pub struct Job {
     pub deadline_us: u64,
     /// Until then the call that submitted it looks after it; later the queue does.
     pub attended_until_us: u64,
+    /// The state in which its caller was told that it goes on without it: the answer to a repetition
+    /// of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_as: Option<State>,
     /// What it runs on.
     pub input: Input,
     /// The caller named the inputs, and wants the outputs by name.
@@ -170,12 +176,21 @@ pub struct End {
     pub reason: String,
 }
 
+impl End {
+    /// Whether the device had taken the work, so that the attempt counts.
+    pub fn was_tried(&self) -> bool {
+        !matches!(self.kind, EndKind::Declined | EndKind::Refused)
+    }
+}
+
 /// How an attempt ended that did not win.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndKind {
-    /// The device did not take it; does not count against the job.
+    /// The device was full, or could not be reached; does not count against the job.
     Declined,
+    /// The device does not take such work now, full or not; does not count either.
+    Refused,
     /// It was tried and did not work.
     Failed,
     /// The device went away with it; a late result is still welcome while nobody took over.
@@ -268,8 +283,8 @@ pub struct New {
     pub wants: Wants,
     /// SHA-256 of the body, when it came with an `Idempotency-Key`.
     pub body_hash: Option<String>,
-    /// How long the submitting call looks after it.
-    pub attended_ms: u64,
+    /// How long the submitting call looks after it; without one the job is accepted as it is.
+    pub attended_ms: Option<u64>,
     /// How long it may take.
     pub deadline_ms: u64,
 }
@@ -289,7 +304,8 @@ impl Job {
             state: State::Queued,
             created_us: now_us,
             deadline_us,
-            attended_until_us: now_us + new.attended_ms * 1000,
+            attended_until_us: now_us + new.attended_ms.unwrap_or(0) * 1000,
+            accepted_as: if new.attended_ms.is_none() { Some(State::Queued) } else { None },
             input: new.input,
             by_name: new.by_name,
             wants: new.wants,
@@ -304,12 +320,10 @@ impl Job {
         }
     }
 
-    /// Attempts that count: all but the declined.
+    /// Attempts that count: all but those that no device took.
     pub fn tried(&self) -> u32 {
-        let declined = |attempt: &&Attempt| {
-            attempt.end.as_ref().is_some_and(|end| end.kind == EndKind::Declined)
-        };
-        (self.attempts.len() - self.attempts.iter().filter(declined).count()) as u32
+        let counts = |attempt: &&Attempt| attempt.end.as_ref().is_none_or(End::was_tried);
+        self.attempts.iter().filter(counts).count() as u32
     }
 
     /// Whether one more device may be asked.

@@ -16,10 +16,12 @@ use support::*;
 enum Step {
     Assign,
     Declined(usize),
+    Refused(usize),
     Failed(usize, bool),
     Lost(usize),
     Done(usize),
     Wait(u64),
+    LetGo,
     Cancel,
     Expire,
     Abandon,
@@ -29,11 +31,13 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => Just(Step::Assign),
         2 => (0..8usize).prop_map(Step::Declined),
+        1 => (0..8usize).prop_map(Step::Refused),
         3 => (0..8usize, prop::bool::weighted(0.8)).prop_map(|(n, again)| Step::Failed(n, again)),
         4 => (0..8usize).prop_map(Step::Lost),
         2 => (0..8usize).prop_map(Step::Done),
         1 => (1..200_000_000u64).prop_map(Step::Wait),
         1 => Just(Step::Expire),
+        1 => Just(Step::LetGo),
         1 => prop_oneof![Just(Step::Cancel), Just(Step::Abandon)],
     ]
 }
@@ -72,6 +76,8 @@ impl History {
             }
             Step::Assign => assign(&format!("fence{}", self.job.attempts.len())),
             Step::Declined(choice) => declined(&self.fence(*choice)),
+            Step::Refused(choice) => refused(&self.fence(*choice)),
+            Step::LetGo => Event::LetGo(self.job.input.clone()),
             Step::Failed(choice, retryable) => failed(&self.fence(*choice), *retryable),
             Step::Lost(choice) => lost(&self.fence(*choice)),
             Step::Cancel => Event::Cancel,
@@ -107,7 +113,7 @@ impl History {
             let welcome = match attempt.end.as_ref().map(|end| end.kind) {
                 None => true,
                 Some(EndKind::Lost) => lost[&attempt.fence] == job.attempts.len(),
-                Some(EndKind::Declined | EndKind::Failed) => false,
+                Some(EndKind::Declined | EndKind::Refused | EndKind::Failed) => false,
             };
             prop_assert_eq!(live.is_some(), welcome && !job.state.is_terminal());
         }

@@ -4,7 +4,7 @@
 
 mod support;
 
-use dcmp_domain::job::{EndKind, Event, Failure, Refusal, State};
+use dcmp_domain::job::{EndKind, Event, Failure, Input, Job, Refusal, State};
 use support::*;
 
 #[test]
@@ -161,4 +161,50 @@ fn a_job_that_many_decline_forgets_them_and_stays_small() {
     }
     assert_eq!((job.state, job.tried()), (State::Running, 1));
     assert_eq!(job.working().next().unwrap().fence, "kept");
+}
+
+#[test]
+fn a_call_lets_go_of_its_job_and_is_told_how_it_stands() {
+    let input = Input::Inline("[1]".to_owned());
+    let waiting = job();
+    assert_eq!(waiting.accepted_as, None);
+    let queued = after(&waiting, [Event::LetGo(input.clone())]);
+    assert!(!queued.is_attended(NOW));
+    assert_eq!((queued.accepted_as, &queued.input), (Some(State::Queued), &input));
+    let running = after(&waiting, [assign("a"), Event::LetGo(input)]);
+    assert_eq!(running.accepted_as, Some(State::Running));
+    // what comes later is no answer to the call any more
+    assert_eq!(done(&running, "a").unwrap().accepted_as, Some(State::Running));
+}
+
+/// Which devices rest, and for how long from now, in milliseconds.
+fn resting(job: &Job, now_us: u64) -> Vec<(&str, bool, u64)> {
+    let all = job.resting(now_us);
+    all.map(|rests| (rests.device, rests.refused, (rests.until_us - now_us) / 1000)).collect()
+}
+
+#[test]
+fn a_full_device_rests_longer_with_every_decline() {
+    let (mut job, mut pauses) = (job(), Vec::new());
+    for round in 0..40 {
+        let fence = format!("{round}");
+        job = after(&job, [assign(&fence), declined(&fence)]);
+        let all = resting(&job, NOW);
+        pauses.push(all.iter().map(|(.., pause)| *pause).max().unwrap());
+    }
+    assert_eq!(pauses[..4], [10, 20, 40, 80]);
+    assert!(pauses.is_sorted() && *pauses.last().unwrap() == 1_000, "{pauses:?}");
+    assert_eq!(resting(&job, NOW + 1_000_000), []);
+    // without a caller there is no hurry
+    let job = after(&job, [Event::LetGo(Input::Caller)]);
+    assert!(resting(&job, NOW).iter().all(|(.., pause)| *pause == 60_000));
+}
+
+#[test]
+fn a_device_that_refused_rests_for_longer_than_a_caller_waits() {
+    let job = after(&job(), [assign("a"), refused("a"), assign("b"), lost("b"), assign("c")]);
+    assert_eq!((job.state, job.tried()), (State::Running, 2));
+    assert_eq!(refusal(&job, refused("a")), Refusal::Stale);
+    assert_eq!(resting(&job, NOW), [("dev_a", true, 60_000)]);
+    assert!(settings().sync_max_ms < 60_000);
 }

@@ -99,6 +99,12 @@ impl Engine {
         Ok(Section { engine: self, ordered })
     }
 
+    /// The number of the last commit. What is visible is visible before the section ends in which it
+    /// was numbered, so whoever saw it waits here for its number.
+    pub(crate) fn last(&self) -> Result<u64> {
+        Ok(self.section()?.ordered.last)
+    }
+
     /// Begins a new segment of the feed when the newest is full, and forgets those that every
     /// consumer is done with.
     pub(crate) fn tend_feed(&self) -> Result<(), fjall::Error> {

@@ -210,6 +210,10 @@ impl Records for Table {
     }
 
     async fn durable(&self, token: Token) -> Result<()> {
-        self.0.syncer.durable(token.0).await
+        let number = match token {
+            Token::LATEST => self.0.last()?,
+            Token(number) => number,
+        };
+        self.0.syncer.durable(number).await
     }
 }

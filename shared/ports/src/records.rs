@@ -115,6 +115,12 @@ impl Write {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Token(pub u64);
 
+impl Token {
+    /// Whatever anybody could read when [`Records::durable`] was called with it: for those who show
+    /// what others wrote, and never saw the token of that write.
+    pub const LATEST: Self = Self(u64::MAX);
+}
+
 /// The direction in which a query walks the sort keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
@@ -176,7 +182,8 @@ pub struct Page {
 ///   in place while pages are walked, and honour prefix, `after`, `until` and `limit`;
 /// * **R5** apply a transaction wholly or not at all, each condition judged on the state before
 ///   it; two writes to one item in it are [`Invalid`](crate::Error::Invalid);
-/// * **R6** have everything up to a token on disk when `durable` returns, so that it survives a
+/// * **R6** have everything up to a token on disk when `durable` returns, and for
+///   [`Token::LATEST`] everything that was visible before it was called, so that it survives a
 ///   crash of the process, and a loss of power where the implementation promises that;
 /// * **R7** refuse an item over [`MAX_ITEM`], an empty key and a transaction over
 ///   [`MAX_TRANSACTION`] as `Invalid`;

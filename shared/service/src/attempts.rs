@@ -2,18 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{
-    fleet::{self, Choice, EVERYONE, Need},
-    job::{Attempt, Event, Input, Job, StoredFile, Wants},
-    model::{Format, Placement},
-};
+use domain::job::{Attempt, Event, Input, Job, StoredFile};
 use ports::{Checksum, Condition, Error as PortError, Method, Token};
 use protocol::{
     socket::{self, Blob, ModelRef, Payload, TaskRun},
     tensor::{self, Named},
 };
 
-use crate::{App, Error, OWN_DEVICE, Result, cache::Held, models::Record, sessions, table, tasks};
+use self::place::{Place, Target};
+use crate::{
+    App, Error, Result, in_flight::Sent, models::Record, sessions, sessions::Connection, table,
+    tasks, usual,
+};
+
+mod place;
 
 /// Inputs and outputs whose encoded form is larger go by reference: a frame holds 28 KB, and some
 /// of it is the rest of the message.
@@ -24,8 +26,8 @@ const URL_EXPIRES: Duration = Duration::from_secs(900);
 
 /// What came of asking a device; the job is as it is stored, or as it was when nothing was.
 pub(crate) enum Attempted {
-    /// A device has it; the write and the counted task.
-    Sent(Job, Token, Held),
+    /// A device has it.
+    Sent(Job, Token),
     /// The platform's own device is to run it.
     Platform(Job),
     /// Somebody else changed the job meanwhile; this is what is stored.
@@ -36,29 +38,15 @@ pub(crate) enum Attempted {
     Nobody(Job),
 }
 
-/// A chosen device.
-struct Target {
-    device: String,
-    connection: String,
-    session: String,
-    base: String,
-}
-
-enum Place {
-    Device(Target),
-    Platform,
-    Busy,
-    Nobody,
-}
-
 /// Asks one more device. `recorded` says whether the job is in the table already; the first attempt
-/// is written together with the job.
+/// is written together with the job. When one `has_room`, those that were full before are asked too.
 pub(crate) async fn ask(
     app: &App,
     mut job: Job,
     recorded: bool,
     record: &Arc<Record>,
     inputs: &[Named],
+    has_room: bool,
 ) -> Result<Attempted> {
     let mut recorded = recorded;
     // the view may list them a moment longer
@@ -67,7 +55,7 @@ pub(crate) async fn ask(
         if !job.may_try(app.lease()) {
             return Ok(Attempted::Nobody(job));
         }
-        let target = match place(app, &job, record, &gone).await? {
+        let target = match place::place(app, &job, record, &gone, has_room).await? {
             Place::Device(target) => target,
             Place::Platform => return Ok(Attempted::Platform(job)),
             Place::Busy => return Ok(Attempted::Busy(job)),
@@ -83,11 +71,19 @@ pub(crate) async fn ask(
             sent_us: app.now_us(),
             end: None,
         };
+        let sent = Sent {
+            fence: attempt.fence.clone(),
+            checksum: record.newest.checksum.clone(),
+            sent_us: attempt.sent_us,
+            until_us: job.deadline_us,
+        };
         let fence = attempt.fence.clone();
         let next = job
             .decide(Event::Assign(attempt), app.now_us(), app.lease())
             .map_err(Error::internal)?
             .job;
+        // before the write, so that what cannot be sent is not on record either
+        let message = task_run(app, &next, &fence, record, &target, inputs)?;
         let condition = if recorded { Condition::Version(job.version) } else { Condition::Absent };
         let records = &*app.ports.records;
         let token = match table::store(records, table::job(&job.id), &next, condition).await? {
@@ -97,22 +93,22 @@ pub(crate) async fn ask(
         };
         recorded = true;
         tasks::note(app, &next.id, &fence, record);
-        let held = app.caches().in_flight.hold(&target.device);
-        let message = task_run(app, &next, &fence, record, &target, inputs)?;
-        match app.ports.sockets.send(&target.connection, message).await {
-            Ok(()) => return Ok(Attempted::Sent(next, token, held)),
+        app.caches().in_flight.add(&target.device, sent);
+        let reason = match app.ports.sockets.send(&target.connection, message).await {
+            Ok(()) => return Ok(Attempted::Sent(next, token)),
             Err(PortError::Gone) => {
                 sessions::found_gone(app, &target.device, &target.connection).await?;
-                gone.push(target.device);
-                job = withdraw(app, next, fence, "its connection was gone").await?;
-                if job.state.is_terminal() {
-                    return Ok(Attempted::Changed(job));
-                }
+                "its connection was gone"
             }
-            Err(error) => {
-                withdraw(app, next, fence, "it could not be reached").await?;
-                return Err(error.into());
+            Err(cause) => {
+                tracing::error!(%cause, device = target.device, "a device cannot be reached");
+                "it could not be reached"
             }
+        };
+        gone.push(target.device);
+        job = withdraw(app, next, fence, reason).await?;
+        if job.state.is_terminal() {
+            return Ok(Attempted::Changed(job));
         }
     }
 }
@@ -125,76 +121,23 @@ async fn withdraw(app: &App, job: Job, fence: String, reason: &str) -> Result<Jo
     })
 }
 
-/// Devices of the caller's own, then shared ones if allowed, then the platform's; never one that is
-/// gone, nor one that had this job before while another can take it.
-async fn place(app: &App, job: &Job, record: &Record, gone: &[String]) -> Result<Place> {
-    let gone = gone.iter().map(String::as_str);
-    let asked = job.attempts.iter().map(|attempt| attempt.device.as_str());
-    let avoid: Vec<&str> = gone.clone().chain(asked).collect();
-    match place_avoiding(app, job, record, &avoid).await? {
-        Place::Nobody if !job.attempts.is_empty() && job.working().next().is_none() => {
-            place_avoiding(app, job, record, &gone.collect::<Vec<_>>()).await
-        }
-        found => Ok(found),
-    }
+/// A device answered: it has room again. What was known of the task, if this process sent it.
+pub(crate) fn answered(app: &App, connection: &Connection, fence: &str) -> Option<Sent> {
+    app.caches().in_flight.remove(connection.device.as_deref()?, fence)
 }
 
-async fn place_avoiding(app: &App, job: &Job, record: &Record, avoid: &[&str]) -> Result<Place> {
-    let scopes: &[&str] = match job.wants.placement {
-        Placement::Own => &[&job.customer],
-        Placement::Shared => &[&job.customer, EVERYONE],
-        Placement::Platform => &[],
-    };
-    let platform = runs_here(app, &job.wants, record.newest.format) && !avoid.contains(&OWN_DEVICE);
-    let need = Need {
-        wants: &job.wants,
-        format: record.newest.format,
-        model_bytes: record.newest.size,
-        checksum: &record.newest.checksum,
-        avoid,
-    };
-    let mut busy = false;
-    for fresh in [false, true] {
-        for scope in scopes {
-            let pages = crate::fleet::view(app, scope, fresh).await?;
-            let random = draws(app);
-            match fleet::choose(&pages, &need, |id| app.caches().in_flight.of(id), random) {
-                Choice::Device(id, entry) => {
-                    return Ok(Place::Device(Target {
-                        device: id.to_owned(),
-                        connection: entry.connection.clone(),
-                        session: entry.session.clone(),
-                        base: entry.base.clone(),
-                    }));
-                }
-                Choice::Busy => busy = true,
-                Choice::Nobody => {}
-            }
+/// Forgets the attempts of a job that nobody works on any more: their devices have room again.
+pub(crate) fn settle(app: &App, job: &Job) {
+    for attempt in &job.attempts {
+        if attempt.end.is_none() && job.fences.contains_key(&attempt.fence) {
+            continue;
         }
-        // a second, fresh look only before saying that there is nobody
-        if platform || busy {
-            break;
+        let sent = app.caches().in_flight.remove(&attempt.device, &attempt.fence);
+        let outcome = job.outcome.as_ref().filter(|outcome| outcome.fence == attempt.fence);
+        if let (Some(sent), Some(outcome)) = (sent, outcome) {
+            usual::learn(app, &sent, job.ended_us.unwrap_or(0), outcome.queue_ms);
         }
     }
-    Ok(match (platform, busy) {
-        (true, _) => Place::Platform,
-        (false, true) => Place::Busy,
-        (false, false) => Place::Nobody,
-    })
-}
-
-/// Whether the platform's own device may run it.
-fn runs_here(app: &App, wants: &Wants, format: Format) -> bool {
-    app.engine().is_some()
-        && format == Format::Onnx
-        && wants.instance_type.as_deref().is_none_or(|kind| kind == "aws")
-}
-
-fn draws(app: &App) -> [u32; 2] {
-    let mut bytes = [0; 8];
-    app.ports.clock.random(&mut bytes);
-    let word = u64::from_le_bytes(bytes);
-    [word as u32, (word >> 32) as u32]
 }
 
 /// A new fence: 128 random bits in hex, unguessable.
@@ -270,9 +213,14 @@ fn task_run(
     }))
 }
 
+/// How many rows the inputs have.
+pub(crate) fn batch(inputs: &[Named]) -> usize {
+    inputs.first().and_then(|named| named.tensor.shape.first()).copied().unwrap_or(1)
+}
+
 /// Whether the outputs surely fit into a frame.
 fn outputs_fit(record: &Record, inputs: &[Named]) -> bool {
-    let batch = inputs.first().and_then(|named| named.tensor.shape.first()).copied().unwrap_or(1);
+    let batch = batch(inputs);
     let sizes = record.newest.outputs.iter().map(|spec| spec.bytes(batch));
     sizes.sum::<Option<usize>>().is_some_and(|bytes| bytes.div_ceil(3) * 4 + 1024 <= MAX_INLINE)
 }

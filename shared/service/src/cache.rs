@@ -1,14 +1,11 @@
 //! What a process remembers between requests; each entry knows when it was read.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use domain::{access::ApiKey, fleet};
 use quick_cache::sync::Cache;
 
-use crate::{models::Record, sessions::Connection};
+use crate::{in_flight::InFlight, inference::own::Runs, models::Record, sessions::Connection};
 
 /// How long a key is believed, in milliseconds: the delay of a revocation.
 pub(crate) const KEY_MS: u64 = 10_000;
@@ -25,12 +22,18 @@ pub(crate) struct Caches {
     pub(crate) models: Timed<Arc<Record>>,
     pub(crate) fleets: Timed<Arc<Vec<fleet::Page>>>,
     pub(crate) connections: Cache<String, Arc<Connection>>,
-    /// Usual time from sending to result, by model checksum, in milliseconds.
+    /// By model checksum, in milliseconds; see `usual`.
     pub(crate) usual: Cache<String, f64>,
     /// What the attempts run that this process sent: by fence, the job and its model.
     pub(crate) sent: Cache<String, (String, Arc<Record>)>,
     pub(crate) in_flight: InFlight,
+    /// Whether something that can run may wait in a scope.
     pub(crate) parked: Timed<bool>,
+    /// Scopes that were looked at by way of the queue.
+    pub(crate) reminded: Timed<()>,
+    /// When a job was last put into the queue, in epoch milliseconds.
+    pub(crate) queued: Cache<String, u64>,
+    pub(crate) own_runs: Runs,
 }
 
 impl Caches {
@@ -44,6 +47,9 @@ impl Caches {
             sent: Cache::new(20_000),
             in_flight: InFlight::default(),
             parked: Timed::new(10_000),
+            reminded: Timed::new(1_000),
+            queued: Cache::new(10_000),
+            own_runs: Runs::default(),
         }
     }
 }
@@ -68,45 +74,5 @@ impl<V: Clone> Timed<V> {
 
     pub(crate) fn remove(&self, key: &str) {
         self.0.remove(key);
-    }
-}
-
-/// How many tasks this process has sent to each device and not heard of.
-#[derive(Clone, Default)]
-pub(crate) struct InFlight(Arc<Mutex<HashMap<String, u32>>>);
-
-impl InFlight {
-    pub(crate) fn of(&self, device: &str) -> u32 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(device).copied().unwrap_or(0)
-    }
-
-    /// Counts one task until the answer is dropped, so that no path can forget to.
-    pub(crate) fn hold(&self, device: &str) -> Held {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match counts.get_mut(device) {
-            Some(count) => *count += 1,
-            None => {
-                counts.insert(device.to_owned(), 1);
-            }
-        }
-        Held { counts: self.clone(), device: device.to_owned() }
-    }
-}
-
-/// One counted task.
-pub(crate) struct Held {
-    counts: InFlight,
-    device: String,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let mut counts = self.counts.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.device) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.device);
-            }
-        }
     }
 }

@@ -1,17 +1,19 @@
 //! Inference: submit, look, cancel.
 
+use std::{sync::Arc, time::Duration};
+
 use domain::{
-    job::{Event, Input, Job, New, Refusal, Wants},
+    job::{Event, Input, Job, New, Refusal, State, Wants},
     model::{Pin, Placement},
 };
+use ports::{Condition, Token};
 use protocol::{
     rest::inference::{self as rest, Accepted, Cancelled, Request},
-    tensor::{self, Named},
+    tensor::{self, Named, Spec},
 };
-use std::sync::Arc;
 
 use crate::{
-    App, Error, Result, WORK_QUEUE, attempts, idempotency, jobs,
+    App, Error, Result, attempts, idempotency, jobs,
     models::{self, Record},
     table,
 };
@@ -24,6 +26,14 @@ pub use view::show;
 
 /// Inputs up to this size live in the job's item, in bytes of JSON.
 const MAX_IN_ITEM: usize = 512;
+
+/// The outputs of one inference hold this much at most, in bytes: as much as a refused request may
+/// cost, and enough for the largest usual results (a batch of segmentation masks).
+pub(crate) const MAX_OUTPUT_BYTES: usize = 64 << 20;
+
+/// For how much longer than it waits a call looks after its job, in milliseconds: what it takes to
+/// let go of it.
+const LET_GO_MS: u64 = 5_000;
 
 /// What comes with a request beside its body.
 pub struct Call<'a> {
@@ -60,9 +70,12 @@ struct Prepared {
 /// Bad input changes nothing. `NoDevices` when a waiting call finds nothing that could run it.
 pub async fn submit(app: &App, call: Call<'_>, request: &Request) -> Result<Submitted> {
     let run_async = call.run_async || request.run_async;
-    let wait_ms = if run_async { 0 } else { patience(app, &call, request) };
+    let wait_ms = (!run_async).then(|| patience(app, &call, request));
     let prepared = prepare(app, &call, request, wait_ms).await?;
-    if run_async { enqueue(app, prepared).await } else { wait::run(app, prepared, wait_ms).await }
+    match wait_ms {
+        Some(wait_ms) => wait::run(app, prepared, wait_ms).await,
+        None => enqueue(app, prepared).await,
+    }
 }
 
 /// How long the caller waits, in milliseconds.
@@ -72,9 +85,15 @@ fn patience(app: &App, call: &Call, request: &Request) -> u64 {
     asked.unwrap_or(lease.sync_default_ms).min(lease.sync_max_ms)
 }
 
-async fn prepare(app: &App, call: &Call<'_>, request: &Request, wait_ms: u64) -> Result<Prepared> {
+async fn prepare(
+    app: &App,
+    call: &Call<'_>,
+    request: &Request,
+    wait_ms: Option<u64>,
+) -> Result<Prepared> {
     let record = models::find_version(app, call.customer, &request.model_id).await?;
     let inputs = read_inputs(&record, request)?;
+    check_outputs(&record, &inputs)?;
     let lease = app.lease();
     let deadline_ms = request.options.deadline_ms.unwrap_or(lease.deadline_default_ms);
     if !(1..=lease.deadline_max_ms).contains(&deadline_ms) {
@@ -111,8 +130,8 @@ async fn prepare(app: &App, call: &Call<'_>, request: &Request, wait_ms: u64) ->
         by_name: tensor::has_inputs(&request.input),
         wants: Wants { placement, prefer_gpu: request.options.prefer_gpu, instance_type },
         body_hash: call.idempotency_key.map(|_| call.body_hash.clone()),
-        attended_ms: wait_ms,
-        deadline_ms: deadline_ms.max(wait_ms),
+        attended_ms: wait_ms.map(|wait_ms| wait_ms + LET_GO_MS),
+        deadline_ms,
     };
     Ok(Prepared { job: Job::new(new, app.now_us()), record, inputs })
 }
@@ -139,6 +158,29 @@ fn read_inputs(record: &Record, request: &Request) -> Result<Vec<Named>> {
     Ok(inputs)
 }
 
+/// Refuses inputs whose outputs would be too large; those of open shape are seen when they are there.
+fn check_outputs(record: &Record, inputs: &[Named]) -> Result<()> {
+    let batch = attempts::batch(inputs);
+    let size = |spec: &Spec| match spec.bytes(batch) {
+        None if spec.shape.iter().skip(1).all(Option::is_some) => usize::MAX,
+        bytes => bytes.unwrap_or(0),
+    };
+    let bytes = record.newest.outputs.iter().map(size).fold(0, usize::saturating_add);
+    if bytes <= MAX_OUTPUT_BYTES {
+        return Ok(());
+    }
+    let path = match inputs {
+        [first, _, ..] => format!("input.inputs.{}.shape", first.name),
+        _ => "input.shape".to_owned(),
+    };
+    Err(Error::invalid(path, format!("{}; send fewer rows at a time", too_large(bytes))))
+}
+
+/// Why a result is refused.
+pub(crate) fn too_large(bytes: impl std::fmt::Display) -> String {
+    format!("the outputs would hold {bytes} bytes, and {MAX_OUTPUT_BYTES} are allowed")
+}
+
 /// The inputs in the item if they are small; else they stay with the caller for now.
 fn inline(inputs: &[Named]) -> Result<Input> {
     if attempts::encoded_len(inputs) > MAX_IN_ITEM {
@@ -151,12 +193,16 @@ fn inline(inputs: &[Named]) -> Result<Input> {
 async fn enqueue(app: &App, prepared: Prepared) -> Result<Submitted> {
     let Prepared { mut job, inputs, .. } = prepared;
     attempts::store_input(app, &mut job, &inputs).await?;
-    match table::unless_failed(app.ports.records.write(jobs::first_write(&job)?).await)? {
+    let records = &*app.ports.records;
+    match table::store(records, table::job(&job.id), &job, Condition::Absent).await? {
         Ok(_) => {
-            let body = serde_json::json!({ "job": job.id });
             // on disk when it returns, and the job with it, which was written before
-            app.ports.queues.send(WORK_QUEUE, &body, std::time::Duration::ZERO).await?;
-            Ok(Submitted::Accepted(accepted(&job)))
+            if let Err(error) = jobs::enqueue(app, &job.id, Duration::ZERO).await {
+                // best effort: the caller is told that nothing came of it, and this is why
+                let _ = jobs::strike(app, job).await;
+                return Err(error);
+            }
+            Ok(Submitted::Accepted(accepted(&job.id, job.state)))
         }
         Err(old) => {
             let stored = table::decode(old.unwrap_or_default())?;
@@ -165,10 +211,14 @@ async fn enqueue(app: &App, prepared: Prepared) -> Result<Submitted> {
     }
 }
 
-/// The answer to a request whose `Idempotency-Key` was used before.
+/// The first answer again, to a request whose `Idempotency-Key` was used before.
 async fn repeated(app: &App, stored: &Job, body_hash: Option<&str>) -> Result<Submitted> {
     if stored.body_hash.as_deref() != body_hash {
         return Err(Error::IdempotencyMismatch);
+    }
+    app.ports.records.durable(Token::LATEST).await?;
+    if let Some(state) = stored.accepted_as {
+        return Ok(Submitted::Accepted(accepted(&stored.id, state)));
     }
     if stored.state.is_terminal() {
         return Ok(Submitted::Ended(Box::new(show(app, stored).await?)));
@@ -176,15 +226,16 @@ async fn repeated(app: &App, stored: &Job, body_hash: Option<&str>) -> Result<Su
     if stored.is_attended(app.now_us()) {
         return Err(idempotency::in_progress());
     }
-    Ok(Submitted::Accepted(accepted(stored)))
+    // the call that brought it ended without an answer
+    Ok(Submitted::Accepted(accepted(&stored.id, stored.state)))
 }
 
-fn accepted(job: &Job) -> Accepted {
+fn accepted(id: &str, state: State) -> Accepted {
     Accepted {
-        job_id: job.id.clone(),
-        status: job.state.name().to_owned(),
-        message: format!("Inference job {}", job.state.name()),
-        poll_url: format!("/api/v1/inference/{}", job.id),
+        job_id: id.to_owned(),
+        status: state.name().to_owned(),
+        message: format!("Inference job {}", state.name()),
+        poll_url: format!("/api/v1/inference/{id}"),
     }
 }
 
@@ -194,12 +245,12 @@ pub async fn get(app: &App, customer: &str, id: &str) -> Result<rest::Job> {
     let mut job = find(app, customer, id).await?;
     if !job.state.is_terminal() && app.now_us() >= job.deadline_us {
         job = match jobs::apply(app, job, Event::Expire).await? {
-            Ok((job, token)) => {
-                app.ports.records.durable(token).await?;
-                job
-            }
-            Err((job, _)) => job,
+            Ok((job, _)) | Err((job, _)) => job,
         };
+    }
+    if job.state.is_terminal() {
+        // whoever was told of an end is not told of another after a crash
+        app.ports.records.durable(Token::LATEST).await?;
     }
     show(app, &job).await
 }
@@ -207,11 +258,10 @@ pub async fn get(app: &App, customer: &str, id: &str) -> Result<rest::Job> {
 /// Cancels a job; the device that runs it is told.
 pub async fn cancel(app: &App, customer: &str, id: &str) -> Result<Cancelled> {
     let job = find(app, customer, id).await?;
-    match jobs::apply(app, job, Event::Cancel).await? {
-        Ok((job, token)) => {
-            app.ports.records.durable(token).await?;
-            Ok(Cancelled { job_id: job.id, status: job.state.name().to_owned() })
-        }
+    let cancelled = jobs::apply(app, job, Event::Cancel).await?;
+    app.ports.records.durable(Token::LATEST).await?;
+    match cancelled {
+        Ok((job, _)) => Ok(Cancelled { job_id: job.id, status: job.state.name().to_owned() }),
         Err((job, Refusal::Ended)) => Err(Error::CannotCancel(job.state)),
         Err((_, refusal)) => Err(Error::internal(refusal)),
     }

@@ -1,17 +1,20 @@
-//! Jobs in the table: load, apply an event, and find a device for those that nobody attends.
+//! Jobs in the table: load, apply an event, queue.
 
-use domain::job::{Attempt, Decision, Event, Failure, Input, Job, Refusal};
+use std::time::Duration;
+
+use domain::job::{Attempt, Decision, Event, Input, Job, Refusal};
 use ports::{Action, Condition, Token, Write};
 use protocol::{
     socket::{self, TaskCancel},
     tensor::{self, Named},
 };
 
-use crate::{
-    App, Error, Result, WORK_QUEUE,
-    attempts::{self, Attempted},
-    inference, models, parked, table,
-};
+use crate::{App, Error, Result, WORK_QUEUE, attempts, table};
+
+mod dispatch;
+
+pub use dispatch::dispatch;
+pub(crate) use dispatch::{Found, find_device, is_slow};
 
 /// What a function may do that can come to [`dispatch`]: find a device, send the task, take it back.
 pub const DISPATCHES: &[Action] = &[
@@ -50,6 +53,7 @@ pub(crate) async fn apply(
         let condition = Condition::Version(job.version);
         match table::store(&*app.ports.records, key, &next, condition).await? {
             Ok(token) => {
+                attempts::settle(app, &next);
                 stop_working(app, &next, &stop).await;
                 return Ok(Ok((next, token)));
             }
@@ -88,52 +92,39 @@ pub(crate) async fn stop_working(app: &App, job: &Job, attempts: &[Attempt]) {
     }
 }
 
-/// Finds a device for a job that nobody attends, or parks it. Does nothing for a job that is over,
-/// attended, or in the hands of a device that is not known to be lost.
-pub async fn dispatch(app: &App, id: &str) -> Result<()> {
-    let Some(job) = load(app, id).await? else { return Ok(()) };
-    let now = app.now_us();
-    if job.state.is_terminal() {
-        return parked::remove(app, &job).await;
-    }
-    if now >= job.deadline_us {
-        let _ = apply(app, job, Event::Expire).await?;
-        return Ok(());
-    }
-    if job.is_attended(now) || job.working().next().is_some() {
-        return Ok(());
-    }
-    ask_another(app, job).await
+/// Puts a job that nobody attends into the queue, to be looked at after `delay`.
+pub(crate) async fn enqueue(app: &App, id: &str, delay: Duration) -> Result<()> {
+    let body = serde_json::json!({ "job": id });
+    app.ports.queues.send(WORK_QUEUE, &body, delay).await?;
+    app.caches().queued.insert(id.to_owned(), app.now_ms() + delay.as_millis() as u64);
+    Ok(())
 }
 
-/// Asks one more device for a job, beside those that work on it; parks it when there is none.
-pub(crate) async fn ask_another(app: &App, job: Job) -> Result<()> {
-    let record = match models::find(app, &job.customer, &job.model.id).await {
-        Ok(record) => record,
-        Err(Error::NoModel(message)) => {
-            let failure = Failure { code: "NO_MODEL".to_owned(), message };
-            let _ = apply(app, job, Event::Abandon(failure)).await?;
-            return Ok(());
+/// When this process last put a job into the queue, or for when, in epoch milliseconds.
+pub(crate) fn queued_ms(app: &App, id: &str) -> Option<u64> {
+    app.caches().queued.get(id)
+}
+
+/// Takes a job off the record whose caller is told that nothing came of it: it must not run later.
+/// If it ended meanwhile, it stays, and is returned.
+pub(crate) async fn strike(app: &App, mut job: Job) -> Result<Option<Job>> {
+    loop {
+        if job.state.is_terminal() {
+            return Ok(Some(job));
         }
-        Err(error) => return Err(error),
-    };
-    let Some(inputs) = inputs(app, &job).await? else {
-        let message = "the call that brought the input ended before it was stored".to_owned();
-        let failure = Failure { code: "INPUT_LOST".to_owned(), message };
-        let _ = apply(app, job, Event::Abandon(failure)).await?;
-        return Ok(());
-    };
-    let hedge = job.working().next().is_some();
-    match attempts::ask(app, job, true, &record, &inputs).await? {
-        Attempted::Sent(job, ..) => parked::remove(app, &job).await,
-        Attempted::Platform(job) => {
-            let (job, token) = inference::own::complete(app, job, true, &record, inputs).await?;
-            app.ports.records.durable(token).await?;
-            parked::remove(app, &job).await
+        let write = Write::delete(table::job(&job.id), Condition::Version(job.version));
+        match table::unless_failed(app.ports.records.write(write).await)? {
+            Ok(token) => {
+                let working: Vec<_> = job.working().cloned().collect();
+                stop_working(app, &job, &working).await;
+                job.fences.clear();
+                attempts::settle(app, &job);
+                app.ports.records.durable(token).await?;
+                return Ok(None);
+            }
+            Err(Some(old)) => job = table::decode(old)?,
+            Err(None) => return Ok(None),
         }
-        Attempted::Changed(_) => Ok(()),
-        Attempted::Busy(job) | Attempted::Nobody(job) if !hedge => parked::put(app, &job).await,
-        Attempted::Busy(_) | Attempted::Nobody(_) => Ok(()),
     }
 }
 
@@ -147,9 +138,4 @@ pub(crate) async fn inputs(app: &App, job: &Job) -> Result<Option<Vec<Named>>> {
             bytes.map(|bytes| tensor::from_safetensors(&bytes).map_err(Error::internal)).transpose()
         }
     }
-}
-
-/// Puts a job on record as it is, for the first time.
-pub(crate) fn first_write(job: &Job) -> Result<Write> {
-    Ok(Write::put(table::job(&job.id), table::encode(job)?, Condition::Absent))
 }

@@ -14,6 +14,7 @@ pub mod fleet;
 pub mod fold;
 pub mod health;
 pub mod idempotency;
+mod in_flight;
 pub mod inference;
 pub mod jobs;
 pub mod models;
@@ -23,6 +24,7 @@ pub mod sweep;
 mod table;
 pub mod tasks;
 mod time;
+mod usual;
 
 pub use app::{App, Settings};
 pub use engine::{Engine, Ran, Signature};

@@ -1,18 +1,40 @@
 //! Work that waits for a device, oldest first, and devices that pull it.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use domain::{fleet::EVERYONE, job::Job, model::Placement};
-use ports::{Condition, Query, Write};
+use ports::{Condition, Key, Query, Write};
 use serde::{Deserialize, Serialize};
 
-use crate::{App, Result, jobs, table};
+use crate::{
+    App, Result, WORK_QUEUE,
+    jobs::{self, Found},
+    table,
+};
 
-/// How long this process believes that nothing waits in a scope.
+/// How long this process believes that nothing in a scope can run.
 const BELIEVED_MS: u64 = 1_000;
+
+/// How many jobs are looked at for one that can run: those that wait for another kind of device must
+/// not hold up the rest.
+const LOOK_AHEAD: usize = 50;
+
+/// How often the sweep has a scope looked at, in milliseconds.
+const REMINDED_MS: u64 = 5_000;
 
 /// A job that waits.
 #[derive(Serialize, Deserialize)]
 struct Row {
     job: String,
+    /// Another each time the job is parked, so that a row which is out of date can be told.
+    version: u64,
+    expires_at: u64,
+}
+
+/// A row that was written.
+pub(crate) struct Parked {
+    key: Key,
+    version: u64,
 }
 
 /// Where a job waits: with its customer, or where everyone's devices look.
@@ -23,37 +45,100 @@ fn scope(job: &Job) -> &str {
     }
 }
 
+fn key(job: &Job) -> Key {
+    table::waiting_job(scope(job), job.created_us, &job.id)
+}
+
 /// Parks a job.
-pub(crate) async fn put(app: &App, job: &Job) -> Result<()> {
-    let scope = scope(job);
-    let row = table::encode(&Row { job: job.id.clone() })?;
-    let key = table::waiting_job(scope, job.created_us, &job.id);
-    app.ports.records.write(Write::put(key, row, Condition::Always)).await?;
-    app.caches().parked.insert(scope, app.now_ms(), true);
+pub(crate) async fn put(app: &App, job: &Job) -> Result<Parked> {
+    let (key, version) = (key(job), app.now_us());
+    let row = Row { job: job.id.clone(), version, expires_at: job.expires_at };
+    app.ports
+        .records
+        .write(Write::put(key.clone(), table::encode(&row)?, Condition::Always))
+        .await?;
+    // after the write: see `walk`
+    app.caches().parked.insert(scope(job), app.now_ms(), true);
+    Ok(Parked { key, version })
+}
+
+/// The job waits no more, unless it was parked again meanwhile.
+pub(crate) async fn remove(app: &App, parked: &Parked) -> Result<()> {
+    let write = Write::delete(parked.key.clone(), Condition::Version(parked.version));
+    let _ = table::unless_failed(app.ports.records.write(write).await)?;
     Ok(())
 }
 
-/// The job waits no more.
-pub(crate) async fn remove(app: &App, job: &Job) -> Result<()> {
-    let key = table::waiting_job(scope(job), job.created_us, &job.id);
-    app.ports.records.write(Write::delete(key, Condition::Always)).await?;
-    Ok(())
+/// Which of the jobs are parked, by id.
+pub(crate) async fn among(app: &App, jobs: &[Job]) -> Result<BTreeSet<String>> {
+    let keys: Vec<_> = jobs.iter().map(key).collect();
+    let rows = app.ports.records.batch_get(&keys).await?;
+    let parked = jobs.iter().zip(rows).filter(|(_, row)| row.is_some());
+    Ok(parked.map(|(job, _)| job.id.clone()).collect())
 }
 
 /// A device of `customer` has room: finds work for it, at most `limit` jobs. What waits and cannot
 /// run yet stays where it is.
 pub async fn pull(app: &App, customer: &str, limit: usize) -> Result<()> {
+    let mut left = limit;
     for scope in [customer, EVERYONE] {
-        let now = app.now_ms();
-        if app.caches().parked.get(scope, now, BELIEVED_MS) == Some(false) {
-            continue;
-        }
-        let rows = app.ports.records.query(Query::new(table::waiting(scope), "", limit)).await?;
-        app.caches().parked.insert(scope, now, !rows.items.is_empty());
-        for (_, row) in rows.items {
-            let Row { job } = table::decode(row)?;
-            jobs::dispatch(app, &job).await?;
+        let believed = app.caches().parked.get(scope, app.now_ms(), BELIEVED_MS);
+        if left > 0 && believed != Some(false) {
+            left -= walk(app, scope, left, true).await?;
         }
     }
     Ok(())
+}
+
+/// Has the scope of a parked job looked at, in case no device said that it has room.
+pub(crate) async fn remind(app: &App, job: &Job) -> Result<()> {
+    let (scope, now) = (scope(job), app.now_ms());
+    if app.caches().reminded.get(scope, now, REMINDED_MS).is_none() {
+        app.caches().reminded.insert(scope, now, ());
+        send(app, scope).await?;
+    }
+    Ok(())
+}
+
+/// Finds devices for what waits in a scope; goes on in another message while all of it can run.
+pub async fn look(app: &App, scope: &str) -> Result<()> {
+    if walk(app, scope, LOOK_AHEAD, false).await? == LOOK_AHEAD {
+        send(app, scope).await?;
+    }
+    Ok(())
+}
+
+async fn send(app: &App, scope: &str) -> Result<()> {
+    let body = serde_json::json!({ "waiting": scope });
+    Ok(app.ports.queues.send(WORK_QUEUE, &body, Duration::ZERO).await?)
+}
+
+/// How many of the oldest jobs of a scope were sent, at most `limit`.
+async fn walk(app: &App, scope: &str, limit: usize, has_room: bool) -> Result<usize> {
+    let now = app.now_ms();
+    // before the look: whoever parks a job during it says so afterwards, and is believed
+    app.caches().parked.insert(scope, now, false);
+    let ahead = limit.clamp(LOOK_AHEAD, 1000);
+    let rows = app.ports.records.query(Query::new(table::waiting(scope), "", ahead)).await?;
+    let mut sent = 0;
+    for (sort, row) in rows.items {
+        if sent == limit {
+            break;
+        }
+        let Row { job, version, .. } = table::decode(row)?;
+        match jobs::find_device(app, &job, has_room).await {
+            Ok(Found::Nowhere(_)) => continue,
+            Ok(Found::Sent) => sent += 1,
+            Ok(Found::Settled) => {}
+            Err(cause) => {
+                tracing::warn!(%cause, job, "a parked job could not be looked at");
+                continue;
+            }
+        }
+        remove(app, &Parked { key: Key::new(table::waiting(scope), sort), version }).await?;
+    }
+    if sent > 0 {
+        app.caches().parked.insert(scope, now, true);
+    }
+    Ok(sent)
 }

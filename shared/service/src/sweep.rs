@@ -1,11 +1,14 @@
 //! The net under everything: finds work whose deadline passed, whose device is gone or slow, or
-//! that nobody attends any more.
+//! that nobody looks after any more, and puts it into the queue.
 //!
 //! It walks the open jobs that the feed has listed (see `fold::open`): those that outlived one
 //! batch of changes. Everything it does is a decision on the stored job, so two sweeps at once, or
 //! one that dies half-way, do no harm.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use domain::{
     device::Device,
@@ -13,10 +16,14 @@ use domain::{
 };
 use ports::Query;
 
-use crate::{App, OWN_DEVICE, Result, fold::open::Row, jobs, table};
+use crate::{App, Result, fold::open::Row, jobs, parked, sessions, table};
 
 /// How many open jobs are read at a time.
 const PAGE: usize = 100;
+
+/// How long a job that was put into the queue is left to it: until then the queue itself delivers
+/// again what a consumer did not finish.
+const QUEUED_MS: u64 = 90_000;
 
 /// One look at every open job.
 pub async fn all(app: &App) -> Result<()> {
@@ -52,12 +59,17 @@ async fn walk(app: &App, shard: u32, only: Option<&str>) -> Result<()> {
         let jobs: Vec<Job> =
             found.into_iter().flatten().map(table::decode).collect::<Result<_>>()?;
         let devices = holders(app, &jobs).await?;
+        let mut idle = Vec::new();
         for job in jobs.into_iter().filter(|job| !job.state.is_terminal()) {
             let id = job.id.clone();
-            if let Err(cause) = one(app, job, &devices).await {
-                tracing::warn!(%cause, job = id, "the sweep could not look after a job");
+            match one(app, job, &devices).await {
+                Ok(left) => idle.extend(left),
+                Err(cause) => {
+                    tracing::warn!(%cause, job = id, "the sweep could not look after a job");
+                }
             }
         }
+        remind(app, idle).await?;
         match page.next {
             Some(next) => query.after = Some(next),
             None => return Ok(()),
@@ -80,39 +92,68 @@ async fn holders(app: &App, jobs: &[Job]) -> Result<BTreeMap<String, Device>> {
     Ok(devices)
 }
 
-async fn one(app: &App, mut job: Job, devices: &BTreeMap<String, Device>) -> Result<()> {
+/// Looks after one job; returns it if nobody works on it, and nobody but the queue or a device with
+/// room will see to it.
+async fn one(app: &App, mut job: Job, devices: &BTreeMap<String, Device>) -> Result<Option<Job>> {
     let now = app.now_us();
     if now >= job.deadline_us {
         let _ = jobs::apply(app, job, Event::Expire).await?;
-        return Ok(());
+        return Ok(None);
     }
     if job.is_attended(now) {
-        return Ok(());
+        return Ok(None);
     }
-    let working: Vec<_> = job.working().cloned().collect();
-    let mut slow = false;
-    for attempt in working {
-        let patience_us = app.lease().lease_ms * 1000;
-        let late = now >= attempt.sent_us + patience_us;
-        let sent_ms = attempt.sent_us / 1000;
-        let lost = match devices.get(&attempt.device) {
-            Some(device) => device.has_lost(&attempt.session, sent_ms, now / 1000, app.lease()),
-            // the platform's own device has no session: its queue delivers again when it died
-            None => attempt.device != OWN_DEVICE || late,
-        };
-        if lost {
+    let mut newly_lost = false;
+    for attempt in job.working().cloned().collect::<Vec<_>>() {
+        let is_lost = devices.get(&attempt.device).is_none_or(|device| {
+            device.has_lost(&attempt.session, attempt.sent_us / 1000, now / 1000, app.lease())
+        });
+        if is_lost {
+            sessions::found_lost(app, &attempt.device, &attempt.session).await?;
             let reason = "the device went away".to_owned();
             let event = Event::Lost { fence: attempt.fence, reason };
             job = match jobs::apply(app, job, event).await? {
                 Ok((job, _)) | Err((job, _)) => job,
             };
-        } else {
-            slow |= late;
+            newly_lost = true;
         }
     }
-    let idle = job.working().next().is_none();
-    if job.state.is_terminal() || !(idle || (slow && job.may_try(app.lease()))) {
+    if job.state.is_terminal() {
+        return Ok(None);
+    }
+    let is_idle = job.working().next().is_none();
+    if is_idle && !newly_lost {
+        return Ok(Some(job));
+    }
+    if is_idle || is_unheard(app, &job) && jobs::is_slow(app, &job).await? {
+        jobs::enqueue(app, &job.id, Duration::ZERO).await?;
+    }
+    Ok(None)
+}
+
+/// Whether nothing is in the queue for a job, as far as this process knows: nothing was put there
+/// lately, or before the newest attempt was sent.
+fn is_unheard(app: &App, job: &Job) -> bool {
+    let sent_ms = job.working().map(|attempt| attempt.sent_us / 1000).max();
+    let lease_ms = app.lease().lease_ms;
+    jobs::queued_ms(app, &job.id).is_none_or(|at| {
+        sent_ms.is_some_and(|sent| at < sent + lease_ms) || app.now_ms() >= at + QUEUED_MS
+    })
+}
+
+/// Sees to it that jobs which nobody works on are looked at: those that are parked by their scope,
+/// the others each.
+async fn remind(app: &App, idle: Vec<Job>) -> Result<()> {
+    if idle.is_empty() {
         return Ok(());
     }
-    jobs::ask_another(app, job).await
+    let parked = parked::among(app, &idle).await?;
+    for job in &idle {
+        if parked.contains(&job.id) {
+            parked::remind(app, job).await?;
+        } else if is_unheard(app, job) {
+            jobs::enqueue(app, &job.id, Duration::ZERO).await?;
+        }
+    }
+    Ok(())
 }

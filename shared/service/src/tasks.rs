@@ -2,13 +2,14 @@
 //! the attempt was replaced.
 
 use domain::job::{self, Event, Failure, Job, Outcome, Output, Refusal};
-use ports::{Condition, Write};
+use futures::FutureExt;
+use ports::{Condition, Token, Write};
 use protocol::socket::{self, DeclineReason, TaskAck, TaskDeclined, TaskDone, TaskFailed};
 
 use crate::{
-    App, Result, WORK_QUEUE, jobs, parked,
+    App, Result, attempts, jobs, parked,
     sessions::{self, Connection},
-    table,
+    table, usual,
 };
 
 mod results;
@@ -22,6 +23,7 @@ const MAX_CORES: f64 = 1024.0;
 /// A result: applied if its fence is live, in one write that needs no read.
 pub async fn done(app: &App, connection: &Connection, message: TaskDone) -> Result<()> {
     let TaskDone { task_id, fence, outputs, timings_ms, usage, .. } = message;
+    let sent = attempts::answered(app, connection, &fence);
     let result = match results::take(app, &task_id, &fence, outputs).await? {
         Brought::Kept(result) => result,
         Brought::Bad { failure, retryable } => {
@@ -61,6 +63,9 @@ pub async fn done(app: &App, connection: &Connection, message: TaskDone) -> Resu
             (won, job.as_ref().is_some_and(same))
         }
     };
+    if let (Some(sent), true) = (sent, accepted) {
+        usual::learn(app, &sent, app.now_us(), timings_ms.queue);
+    }
     if let Some(file) = &file {
         results::tidy(app, &task_id, &fence, file, counts).await;
     }
@@ -89,6 +94,7 @@ async fn failed_with(
     failure: Failure,
     retryable: bool,
 ) -> Result<()> {
+    attempts::answered(app, connection, &fence);
     let event = Event::Failed { fence: fence.clone(), failure, retryable };
     let accepted = ended(app, task_id, event).await?;
     acknowledge(app, connection, task_id.to_owned(), fence, accepted).await;
@@ -101,12 +107,17 @@ pub async fn declined(app: &App, connection: &Connection, message: TaskDeclined)
     if reason == DeclineReason::Policy {
         sessions::mark_draining(app, connection).await?;
     }
-    let reason = match reason {
+    let text = match reason {
         DeclineReason::Busy => "the device was busy",
         DeclineReason::Unsupported => "the device cannot run this model",
         DeclineReason::Policy => "the device takes no work now",
     };
-    let event = Event::Declined { fence: fence.clone(), reason: reason.to_owned() };
+    attempts::answered(app, connection, &fence);
+    let (of, text) = (fence.clone(), text.to_owned());
+    let event = match reason {
+        DeclineReason::Busy => Event::Declined { fence: of, reason: text },
+        _ => Event::Refused { fence: of, reason: text },
+    };
     let accepted = ended(app, &task_id, event).await?;
     acknowledge(app, connection, task_id, fence, accepted).await;
     Ok(())
@@ -127,13 +138,13 @@ async fn ended(app: &App, task: &str, event: Event) -> Result<bool> {
 /// Puts a job that nobody works on and nobody attends back into the queue.
 pub(crate) async fn requeue(app: &App, job: &Job) -> Result<()> {
     if job.state == job::State::Queued && !job.is_attended(app.now_us()) {
-        let body = serde_json::json!({ "job": job.id });
-        app.ports.queues.send(WORK_QUEUE, &body, std::time::Duration::ZERO).await?;
+        jobs::enqueue(app, &job.id, std::time::Duration::ZERO).await?;
     }
     Ok(())
 }
 
-/// Lets the device forget the result. If this is lost, the device sends the result again.
+/// Lets the device forget the result, once what became of it is on disk; the connection's next
+/// message does not wait for that. If this is lost, the device sends the result again.
 async fn acknowledge(
     app: &App,
     connection: &Connection,
@@ -141,8 +152,23 @@ async fn acknowledge(
     fence: String,
     accepted: bool,
 ) {
+    let (ports, connection) = (app.ports.clone(), connection.id.clone());
     let ack = socket::encode(&TaskAck { task_id, fence, accepted });
-    if let Err(cause) = app.ports.sockets.send(&connection.id, ack).await {
-        tracing::debug!(%cause, connection = connection.id, "an acknowledgement was not sent");
+    let records = ports.records.clone();
+    let mut durable = Box::pin(async move { records.durable(Token::LATEST).await });
+    let already = durable.as_mut().now_or_never();
+    let send = async move |on_disk: ports::Result<()>| {
+        let sent = match on_disk {
+            Ok(()) => ports.sockets.send(&connection, ack).await,
+            Err(cause) => Err(cause),
+        };
+        if let Err(cause) = sent {
+            tracing::debug!(%cause, connection, "an acknowledgement was not sent");
+        }
+    };
+    match already {
+        // always so where what is written is on disk: there nothing may run after the handler
+        Some(on_disk) => send(on_disk).await,
+        None => drop(tokio::spawn(async move { send(durable.await).await })),
     }
 }

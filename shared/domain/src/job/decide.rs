@@ -1,6 +1,6 @@
 //! What an event makes of a job.
 
-use super::{Attempt, End, EndKind, Failure, Fence, Job, State};
+use super::{Attempt, End, EndKind, Failure, Fence, Input, Job, State};
 use crate::lease;
 
 /// What happened, or is wanted.
@@ -8,8 +8,15 @@ use crate::lease;
 pub enum Event {
     /// A device is asked. Lost attempts are taken over by it; working ones go on beside it (a hedge).
     Assign(Attempt),
-    /// The device does not take it.
+    /// The device was full, or could not be reached.
     Declined {
+        /// Of the attempt.
+        fence: Fence,
+        /// A sentence for people.
+        reason: String,
+    },
+    /// The device does not take such work now.
+    Refused {
         /// Of the attempt.
         fence: Fence,
         /// A sentence for people.
@@ -31,6 +38,8 @@ pub enum Event {
         /// A sentence for people.
         reason: String,
     },
+    /// The call that submitted it stops waiting: from now on the job goes on without it.
+    LetGo(Input),
     /// The job cannot be done at all.
     Abandon(Failure),
     /// Its owner does not want it any more.
@@ -68,7 +77,7 @@ pub enum Refusal {
     Early,
 }
 
-/// How many attempts a job remembers before it forgets the declined ones.
+/// How many attempts a job remembers before it forgets the older ones of those that were not taken.
 const MAX_REMEMBERED: usize = 16;
 
 impl Job {
@@ -90,8 +99,10 @@ impl Job {
         match event {
             Event::Assign(attempt) => job.assign(attempt, settings)?,
             Event::Declined { fence, reason } => {
-                job.end(&fence, End { at_us: now_us, kind: EndKind::Declined, reason })?;
-                job.fences.remove(&fence);
+                job.not_taken(&fence, End { at_us: now_us, kind: EndKind::Declined, reason })?;
+            }
+            Event::Refused { fence, reason } => {
+                job.not_taken(&fence, End { at_us: now_us, kind: EndKind::Refused, reason })?;
             }
             Event::Failed { fence, failure, retryable } => {
                 let reason = failure.message.clone();
@@ -112,6 +123,11 @@ impl Job {
                     let failure = Failure { code: "DEVICE_LOST".to_owned(), message };
                     return Ok(job.finish_without(State::Failed, Some(failure), now_us));
                 }
+            }
+            Event::LetGo(input) => {
+                job.input = input;
+                job.attended_until_us = now_us;
+                job.accepted_as = Some(job.state);
             }
             Event::Abandon(failure) => {
                 return Ok(job.finish_without(State::Failed, Some(failure), now_us));
@@ -138,16 +154,28 @@ impl Job {
         Ok(())
     }
 
-    /// Declined attempts count for nothing; only so many are remembered, so that the item stays small.
+    /// Attempts that were not taken count for nothing; the oldest of them are forgotten, so that the
+    /// item stays small.
     fn forget_declined(&mut self) {
-        self.attempts
-            .retain(|attempt| attempt.end.as_ref().is_none_or(|end| end.kind != EndKind::Declined));
+        let mut spare = self.attempts.len() - MAX_REMEMBERED / 2;
+        self.attempts.retain(|attempt| {
+            let goes = spare > 0 && attempt.end.as_ref().is_some_and(|end| !end.was_tried());
+            spare -= usize::from(goes);
+            !goes
+        });
         for (fence, index) in &mut self.fences {
-            // a live fence always has its attempt: declining removes the fence
+            // a live fence always has its attempt: not taking one removes its fence
             if let Some(found) = self.attempts.iter().position(|attempt| attempt.fence == *fence) {
                 *index = found;
             }
         }
+    }
+
+    /// A device did not take an attempt: nothing more can come of it.
+    fn not_taken(&mut self, fence: &str, end: End) -> Result<(), Refusal> {
+        self.end(fence, end)?;
+        self.fences.remove(fence);
+        Ok(())
     }
 
     /// Notes how a live attempt ended.

@@ -27,7 +27,7 @@ pub(crate) fn job() -> Job {
         by_name: false,
         wants: Wants::default(),
         body_hash: None,
-        attended_ms: 20_000,
+        attended_ms: Some(20_000),
         deadline_ms: 300_000,
     };
     Job::new(new, NOW - 1_000)
@@ -45,6 +45,10 @@ pub(crate) fn assign(fence: &str) -> Event {
 
 pub(crate) fn declined(fence: &str) -> Event {
     Event::Declined { fence: fence.to_owned(), reason: "busy".to_owned() }
+}
+
+pub(crate) fn refused(fence: &str) -> Event {
+    Event::Refused { fence: fence.to_owned(), reason: "it takes no work now".to_owned() }
 }
 
 pub(crate) fn failed(fence: &str, retryable: bool) -> Event {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::job::{EndKind, Job};
+use domain::job::{End, Job};
 use ports::Write;
 use serde::{Deserialize, Serialize};
 
@@ -63,9 +63,7 @@ async fn count(app: &App, device: &str, ended: &[&(u64, Job)]) -> Result<()> {
 impl Stats {
     fn add(&mut self, device: &str, job: &Job) {
         let mine = |a: &&domain::job::Attempt| a.device == device;
-        let failed = |a: &&domain::job::Attempt| {
-            a.end.as_ref().is_some_and(|end| end.kind != EndKind::Declined)
-        };
+        let failed = |a: &&domain::job::Attempt| a.end.as_ref().is_some_and(End::was_tried);
         self.failed += job.attempts.iter().filter(mine).filter(failed).count() as u64;
         let won = job.winner().filter(mine).zip(job.outcome.as_ref());
         if let Some((_, outcome)) = won {

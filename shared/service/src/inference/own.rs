@@ -1,6 +1,11 @@
 //! The platform's own device: the model runs inside the calling function, and the job is written
 //! once, with its result.
 
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
 use domain::job::{
     self, Attempt, Event, Failure, Job, KEPT_SECONDS, Outcome, Output, State, StoredFile,
 };
@@ -8,6 +13,7 @@ use ports::{Checksum, Condition, Token};
 use protocol::tensor::{self, Named};
 use serde::{Deserialize, Serialize};
 
+use super::{MAX_OUTPUT_BYTES, too_large};
 use crate::{App, Error, OWN_DEVICE, Ran, Result, attempts, jobs, models::Record, table};
 
 /// Results up to this size live in the job's item; larger ones, up to the next bound, beside it;
@@ -15,11 +21,11 @@ use crate::{App, Error, OWN_DEVICE, Ran, Result, attempts, jobs, models::Record,
 const MAX_IN_ITEM: usize = 512;
 const MAX_BESIDE: usize = 64 * 1024;
 
-/// Runs the job here and stores its end. If somebody else finished it meanwhile, that is what
-/// counts, and what is answered.
+/// Runs the job here and stores its end. If somebody else ended it meanwhile, that is what counts,
+/// and what is answered; so it is if the job was not `recorded`, and now somebody else's is.
 pub(crate) async fn complete(
     app: &App,
-    job: Job,
+    mut job: Job,
     recorded: bool,
     record: &Record,
     inputs: Vec<Named>,
@@ -31,40 +37,86 @@ pub(crate) async fn complete(
         sent_us: app.now_us(),
         end: None,
     };
-    let fence = attempt.fence.clone();
-    let before = job.version;
-    let mut next =
-        job.decide(Event::Assign(attempt), app.now_us(), app.lease()).map_err(Error::internal)?.job;
-    match run(app, record, inputs).await? {
-        Ok(ran) => {
-            let result = keep(app, &next.id, &fence, &ran.outputs).await?;
-            let compute_ms = ran.compute_ms;
-            let outcome = Outcome {
-                fence,
-                result,
-                queue_ms: ran.queue_ms,
-                compute_ms,
-                cpu_ms: compute_ms,
-                gpu_ms: 0.0,
-            };
-            job::finish(outcome, app.now_us()).apply(&mut next);
+    let ran = run(app, record, inputs).await?;
+    let ended = match ran {
+        Ok(ran) => Ok(Outcome {
+            fence: attempt.fence.clone(),
+            result: keep(app, &job.id, &attempt.fence, &ran.outputs).await?,
+            queue_ms: ran.queue_ms,
+            compute_ms: ran.compute_ms,
+            cpu_ms: ran.compute_ms,
+            gpu_ms: 0.0,
+        }),
+        Err(message) => Err(Failure { code: "MODEL_FAILED".to_owned(), message }),
+    };
+    loop {
+        let Some(next) = after(app, &job, &attempt, &ended) else {
+            return Ok((job, Token::LATEST));
+        };
+        let condition = if recorded { Condition::Version(job.version) } else { Condition::Absent };
+        match table::store(&*app.ports.records, table::job(&job.id), &next, condition).await? {
+            Ok(token) => {
+                attempts::settle(app, &next);
+                if next.state == State::Completed {
+                    let others: Vec<_> = job.working().cloned().collect();
+                    jobs::stop_working(app, &next, &others).await;
+                }
+                return Ok((next, token));
+            }
+            Err(Some(old)) => job = table::decode(old)?,
+            Err(None) => return Err(Error::no_job(&job.id)),
         }
-        Err(message) => {
-            let failure = Failure { code: "MODEL_FAILED".to_owned(), message };
-            let event = Event::Failed { fence, failure, retryable: false };
-            next = next.decide(event, app.now_us(), app.lease()).map_err(Error::internal)?.job;
+        if !recorded {
+            return Ok((job, Token::LATEST));
         }
     }
-    let condition = if recorded { Condition::Version(before) } else { Condition::Absent };
-    match table::store(&*app.ports.records, table::job(&next.id), &next, condition).await? {
-        Ok(token) => {
-            if next.state.is_terminal() && next.state == State::Completed {
-                let others: Vec<_> = job.working().cloned().collect();
-                jobs::stop_working(app, &next, &others).await;
-            }
-            Ok((next, token))
+}
+
+/// The job after its attempt here; `None` when it takes none any more.
+fn after(
+    app: &App,
+    job: &Job,
+    attempt: &Attempt,
+    ended: &std::result::Result<Outcome, Failure>,
+) -> Option<Job> {
+    let assign = Event::Assign(attempt.clone());
+    let mut next = job.decide(assign, app.now_us(), app.lease()).ok()?.job;
+    match ended {
+        Ok(outcome) => job::finish(outcome.clone(), app.now_us()).apply(&mut next),
+        Err(failure) => {
+            let (fence, failure) = (attempt.fence.clone(), failure.clone());
+            let event = Event::Failed { fence, failure, retryable: false };
+            next = next.decide(event, app.now_us(), app.lease()).ok()?.job;
         }
-        Err(old) => Ok((table::decode(old.unwrap_or_default())?, Token::default())),
+    }
+    Some(next)
+}
+
+/// Which jobs that nobody attends run here now: what asks for a run may be delivered again during it.
+#[derive(Clone, Default)]
+pub(crate) struct Runs(Arc<Mutex<HashSet<String>>>);
+
+impl Runs {
+    /// The run of a job, until the answer is dropped; `None` while there is one.
+    pub(crate) fn begin(&self, job: &str) -> Option<Run> {
+        let begun = self.lock().insert(job.to_owned());
+        begun.then(|| Run { runs: self.clone(), job: job.to_owned() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One run.
+pub(crate) struct Run {
+    runs: Runs,
+    job: String,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.runs.lock().remove(&self.job);
     }
 }
 
@@ -84,7 +136,11 @@ async fn run(
             return Ok(Err(message));
         }
     }
-    Ok(engine.run(&version.checksum, inputs).await)
+    let ran = engine.run(&version.checksum, inputs).await;
+    Ok(ran.and_then(|ran| {
+        let bytes: usize = ran.outputs.iter().map(|named| named.tensor.data.len()).sum();
+        if bytes > MAX_OUTPUT_BYTES { Err(too_large(bytes)) } else { Ok(ran) }
+    }))
 }
 
 async fn keep(app: &App, job: &str, fence: &str, outputs: &[Named]) -> Result<Output> {

@@ -5,25 +5,25 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     device::Device,
-    job::{Event, Job},
+    job::{Attempt, Event, Job},
 };
+use futures::future::Either;
 use ports::{Condition, Token, Watch};
 use protocol::tensor::Named;
 
-use super::{Prepared, Submitted, accepted, own, repeated, show};
+use super::{Prepared, Submitted, own};
 use crate::{
-    App, Error, Result, WORK_QUEUE, attempts, attempts::Attempted, cache::Held, jobs,
-    models::Record, table,
+    App, Error, Result, attempts, attempts::Attempted, jobs, models::Record, sessions, table, usual,
 };
+
+mod ending;
 
 /// How often a waiting call looks whether its device is still there.
 const LOOK_MS: u64 = 1_000;
 
-/// How often it asks again while every device is full.
+/// How often it asks again while every device is full, and while every device has just said so.
 const BUSY_MS: u64 = 10;
-
-/// The longest time that a model is taken to need usually.
-const MAX_USUAL: Duration = Duration::from_secs(60);
+const DECLINED_MS: u64 = 100;
 
 struct Waiting<'a> {
     app: &'a App,
@@ -34,8 +34,6 @@ struct Waiting<'a> {
     recorded: bool,
     /// How far the log must be on disk before the answer.
     token: Token,
-    /// Tasks that this call has sent.
-    held: Vec<Held>,
     last_sent_us: u64,
     until_us: u64,
     /// Of this request's body.
@@ -55,12 +53,15 @@ pub(super) async fn run(app: &App, prepared: Prepared, wait_ms: u64) -> Result<S
         job,
         recorded: false,
         token: Token::default(),
-        held: Vec::new(),
         last_sent_us: 0,
         until_us,
         body_hash,
     };
-    waiting.until_ended(&mut *watch).await
+    let submitted = waiting.until_ended(&mut *watch).await;
+    if let Err(Error::Internal(_)) = submitted {
+        waiting.give_up().await;
+    }
+    submitted
 }
 
 impl Waiting<'_> {
@@ -71,30 +72,35 @@ impl Waiting<'_> {
             }
             let mut pause_ms = LOOK_MS;
             if self.job.working().next().is_none() {
-                let fresh = !self.recorded;
                 match self.ask().await? {
-                    Asked::Ended => continue,
                     Asked::Sent => pause_ms = self.patience_ms().min(LOOK_MS),
-                    Asked::Changed if fresh => {
-                        return repeated(self.app, &self.job, self.body_hash.as_deref()).await;
-                    }
                     Asked::Changed => continue,
-                    Asked::Busy => pause_ms = BUSY_MS,
-                    Asked::Nobody if fresh => return Err(nobody(&self.record)),
+                    Asked::Taken => return self.repeated().await,
+                    Asked::Busy => pause_ms = self.busy_ms(),
+                    // no device has, or had, anything to do with it
+                    Asked::Nobody if self.job.tried() == 0 => return self.refuse().await,
                     Asked::Nobody => {}
                 }
             }
             let now = self.app.now_us();
+            if now >= self.job.deadline_us {
+                if let Applied::Taken = self.apply(Event::Expire).await? {
+                    return self.repeated().await;
+                }
+                continue;
+            }
             if now >= self.until_us {
                 return self.let_go().await;
             }
-            let pause = Duration::from_micros((pause_ms * 1000).min(self.until_us - now));
+            let left_us = self.until_us.min(self.job.deadline_us) - now;
+            let pause = Duration::from_micros((pause_ms * 1000).min(left_us));
             match watch.changed(pause, self.usual()).await? {
                 Some((token, image)) => {
                     self.token = self.token.max(token);
                     let job: Job = image.decode()?;
                     // a change that this call made itself comes back too
                     if job.version > self.job.version {
+                        attempts::settle(self.app, &job);
                         self.job = job;
                     }
                 }
@@ -105,18 +111,17 @@ impl Waiting<'_> {
 
     /// Asks one more device, or runs the job here.
     async fn ask(&mut self) -> Result<Asked> {
-        let job = self.job.clone();
-        let asked = attempts::ask(self.app, job, self.recorded, &self.record, &self.inputs).await?;
+        let (app, job) = (self.app, self.job.clone());
+        let asked =
+            attempts::ask(app, job, self.recorded, &self.record, &self.inputs, false).await?;
         Ok(match asked {
-            Attempted::Sent(job, token, held) => {
-                self.sent(job, token, held);
+            Attempted::Sent(job, token) => {
+                self.last_sent_us = self.app.now_us();
+                self.wrote(job, token);
                 Asked::Sent
             }
             Attempted::Platform(job) => return self.run_here(job).await,
-            Attempted::Changed(job) => {
-                self.job = job;
-                Asked::Changed
-            }
+            Attempted::Changed(job) => self.found(job),
             Attempted::Busy(job) => {
                 self.unchanged(job);
                 Asked::Busy
@@ -128,12 +133,20 @@ impl Waiting<'_> {
         })
     }
 
-    fn sent(&mut self, job: Job, token: Token, held: Held) {
-        self.last_sent_us = self.app.now_us();
+    /// This call wrote the job.
+    fn wrote(&mut self, job: Job, token: Token) {
         self.job = job;
         self.token = self.token.max(token);
         self.recorded = true;
-        self.held.push(held);
+    }
+
+    /// Somebody else wrote the job, or brought another under the same `Idempotency-Key` first.
+    fn found(&mut self, job: Job) -> Asked {
+        self.recorded |= job.created_us == self.job.created_us;
+        attempts::settle(self.app, &job);
+        self.job = job;
+        self.token = Token::LATEST;
+        if self.recorded { Asked::Changed } else { Asked::Taken }
     }
 
     /// The job came back without an attempt; its version tells whether one was withdrawn.
@@ -146,49 +159,42 @@ impl Waiting<'_> {
     /// job goes to the queue.
     async fn run_here(&mut self, job: Job) -> Result<Asked> {
         self.unchanged(job);
-        let left = self.until_us.saturating_sub(self.app.now_us());
+        let until_us = self.until_us.min(self.job.deadline_us);
+        let left = until_us.saturating_sub(self.app.now_us());
         let inputs = self.inputs.clone();
-        let run = own::complete(self.app, self.job.clone(), self.recorded, &self.record, inputs);
-        let timer = self.app.ports.clock.sleep(Duration::from_micros(left));
-        futures::pin_mut!(run, timer);
-        match futures::future::select(run, timer).await {
-            futures::future::Either::Left((done, _)) => {
-                let (job, token) = done?;
-                // another request with the same key was faster
-                let mine = job.created_us == self.job.created_us;
-                self.job = job;
-                self.token = self.token.max(token);
-                if !self.recorded && !mine {
-                    return Ok(Asked::Changed);
-                }
-                self.recorded = true;
-                Ok(Asked::Ended)
+        let done = {
+            let (app, job) = (self.app, self.job.clone());
+            let run = own::complete(app, job, self.recorded, &self.record, inputs);
+            let timer = app.ports.clock.sleep(Duration::from_micros(left));
+            futures::pin_mut!(run, timer);
+            match futures::future::select(run, timer).await {
+                Either::Left((done, _)) => done?,
+                Either::Right(_) => return Ok(Asked::Busy),
             }
-            futures::future::Either::Right(_) => Ok(Asked::Busy),
+        };
+        let (job, token) = done;
+        // a job of another request with the same key was not made when this one was
+        if self.recorded || job.created_us == self.job.created_us {
+            self.wrote(job, token);
+            return Ok(Asked::Changed);
         }
+        Ok(self.found(job))
     }
 
     /// Nothing changed for a while: is the device still there, and is it slow?
     async fn look_after(&mut self) -> Result<()> {
         let now_ms = self.app.now_ms();
         let working: Vec<_> = self.job.working().cloned().collect();
-        for attempt in working {
-            let key = table::device(&attempt.device);
-            let device: Option<Device> = table::load(&*self.app.ports.records, &key).await?;
-            let sent_ms = attempt.sent_us / 1000;
-            let lost = device.is_none_or(|device| {
-                device.has_lost(&attempt.session, sent_ms, now_ms, self.app.lease())
+        for Attempt { fence, device: id, session, sent_us, .. } in working {
+            let device: Option<Device> =
+                table::load(&*self.app.ports.records, &table::device(&id)).await?;
+            let is_lost = device.is_none_or(|device| {
+                device.has_lost(&session, sent_us / 1000, now_ms, self.app.lease())
             });
-            if lost {
+            if is_lost {
+                sessions::found_lost(self.app, &id, &session).await?;
                 let reason = "the device went away".to_owned();
-                let event = Event::Lost { fence: attempt.fence, reason };
-                match jobs::apply(self.app, self.job.clone(), event).await? {
-                    Ok((job, token)) => {
-                        self.job = job;
-                        self.token = self.token.max(token);
-                    }
-                    Err((job, _)) => self.job = job,
-                }
+                self.apply(Event::Lost { fence, reason }).await?;
             }
         }
         let waited_ms = self.app.now_us().saturating_sub(self.last_sent_us) / 1000;
@@ -200,101 +206,70 @@ impl Waiting<'_> {
         Ok(())
     }
 
+    /// Applies an event, whether the job is on record yet or not.
+    async fn apply(&mut self, event: Event) -> Result<Applied> {
+        let (app, job) = (self.app, self.job.clone());
+        if self.recorded {
+            return Ok(match jobs::apply(app, job, event).await? {
+                Ok((job, token)) => {
+                    self.wrote(job, token);
+                    Applied::Done
+                }
+                Err((job, _)) => {
+                    self.found(job);
+                    Applied::Refused
+                }
+            });
+        }
+        let next = job.decide(event, app.now_us(), app.lease()).map_err(Error::internal)?.job;
+        let records = &*app.ports.records;
+        match table::store(records, table::job(&job.id), &next, Condition::Absent).await? {
+            Ok(token) => {
+                self.wrote(next, token);
+                Ok(Applied::Done)
+            }
+            Err(old) => {
+                self.found(table::decode(old.unwrap_or_default())?);
+                Ok(Applied::Taken)
+            }
+        }
+    }
+
+    fn busy_ms(&self) -> u64 {
+        match self.job.resting(self.app.now_us()).next() {
+            Some(_) => DECLINED_MS,
+            None => BUSY_MS,
+        }
+    }
+
     fn patience_ms(&self) -> u64 {
-        let usual = self.app.caches().usual.get(&self.record.newest.checksum);
+        let usual = usual::of(self.app, &self.record.newest.checksum);
         self.app.lease().patience_ms(usual)
     }
 
     fn usual(&self) -> Duration {
-        let usual = self.app.caches().usual.get(&self.record.newest.checksum);
-        // as a number of microseconds, which any number of milliseconds fits into
-        Duration::from_micros((usual.unwrap_or(20.0) * 1000.0) as u64).min(MAX_USUAL)
-    }
-
-    /// The end: on disk first, then to the caller.
-    async fn answer(&mut self) -> Result<Submitted> {
-        self.held.clear();
-        self.learn();
-        self.app.ports.records.durable(self.token).await?;
-        let losers: Vec<_> = match &self.job.outcome {
-            Some(outcome) if self.job.attempts.len() > 1 => {
-                let slower =
-                    |a: &&domain::job::Attempt| a.end.is_none() && a.fence != outcome.fence;
-                self.job.attempts.iter().filter(slower).cloned().collect()
-            }
-            _ => Vec::new(),
-        };
-        jobs::stop_working(self.app, &self.job, &losers).await;
-        Ok(Submitted::Ended(Box::new(show(self.app, &self.job).await?)))
-    }
-
-    /// Remembers how long this model usually takes.
-    fn learn(&self) {
-        let Some(([queue, _, _, total], _)) = self.job.timings_ms().zip(self.job.winner()) else {
-            return;
-        };
-        let usual = &self.app.caches().usual;
-        let checksum = &self.record.newest.checksum;
-        let took = total - queue;
-        let learnt = usual.get(checksum).map_or(took, |before| before * 0.9 + took * 0.1);
-        usual.insert(checksum.clone(), learnt);
-    }
-
-    /// The caller's time is up: the job goes on without it.
-    async fn let_go(&mut self) -> Result<Submitted> {
-        self.held.clear();
-        let mut job = self.job.clone();
-        attempts::store_input(self.app, &mut job, &self.inputs).await?;
-        loop {
-            let before = job.version;
-            let condition = if self.recorded {
-                job.version += 1;
-                Condition::Version(before)
-            } else {
-                Condition::Absent
-            };
-            let records = &*self.app.ports.records;
-            match table::store(records, table::job(&job.id), &job, condition).await? {
-                Ok(token) => {
-                    self.token = self.token.max(token);
-                    break;
-                }
-                Err(Some(old)) => {
-                    let input = job.input.clone();
-                    job = table::decode(old)?;
-                    if !self.recorded {
-                        return repeated(self.app, &job, self.body_hash.as_deref()).await;
-                    }
-                    if job.state.is_terminal() {
-                        self.job = job;
-                        return self.answer().await;
-                    }
-                    job.input = input;
-                }
-                Err(None) => return Err(Error::no_job(&job.id)),
-            }
-        }
-        if job.working().next().is_none() {
-            let body = serde_json::json!({ "job": job.id });
-            self.app.ports.queues.send(WORK_QUEUE, &body, Duration::ZERO).await?;
-        }
-        self.app.ports.records.durable(self.token).await?;
-        Ok(Submitted::Accepted(accepted(&job)))
+        let usual = usual::of(self.app, &self.record.newest.checksum);
+        Duration::from_secs_f64(usual.unwrap_or(20.0) / 1000.0)
     }
 }
 
 /// What came of asking.
 enum Asked {
-    Ended,
+    /// A device has it.
     Sent,
+    /// It is as somebody else left it, or has run here.
     Changed,
+    /// It is another request's with the same key.
+    Taken,
     Busy,
     Nobody,
 }
 
-fn nobody(record: &Record) -> Error {
-    Error::NoDevices(format!(
-        "no connected device can run this {} model; start one with `dcmp device`, allow shared devices with \"placement\": \"shared\", or submit with \"async\": true to wait for one",
-        record.newest.format.name()
-    ))
+/// What came of an event.
+enum Applied {
+    Done,
+    /// The job was over; it is at hand.
+    Refused,
+    /// Its id belongs to another request's job, which is at hand.
+    Taken,
 }

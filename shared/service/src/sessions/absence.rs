@@ -42,7 +42,8 @@ async fn mark_closed(app: &App, device: &str, connection: &str, for_good: bool) 
 }
 
 /// Work of this session was given up because its lease was over: nothing more is sent there until
-/// the device speaks again.
+/// the device speaks again. Its connection is closed: one that lives after all, as after a machine's
+/// sleep, connects again at once, where an idle one would say nothing for minutes.
 pub async fn found_lost(app: &App, device: &str, session: &str) -> Result<()> {
     let records = &*app.ports.records;
     let found: Option<Device> = table::load(records, &table::device(device)).await?;
@@ -58,6 +59,7 @@ pub async fn found_lost(app: &App, device: &str, session: &str) -> Result<()> {
     let write = Write::update(table::device(device), set, Condition::Version(found.version));
     if table::unless_failed(records.write(write).await)?.is_ok() {
         fleet::forget(app, &found);
+        app.ports.sockets.close(&found.connection).await?;
     }
     Ok(())
 }

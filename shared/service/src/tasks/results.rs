@@ -12,13 +12,13 @@ use protocol::{
 
 use crate::{
     App, Error, Result, attempts,
-    inference::own,
+    inference::{self, own},
     jobs,
     models::{self, Record},
 };
 
-/// The largest file of outputs that is taken: it is read as a whole.
-const MAX_FILE: u64 = 65 << 20;
+/// The largest file of outputs that is taken: what outputs may hold, and the header before them.
+const MAX_FILE: u64 = (inference::MAX_OUTPUT_BYTES as u64) + (1 << 20);
 
 /// What a result came to, before its fence is judged.
 pub(super) enum Brought {
@@ -131,7 +131,9 @@ async fn take_file(
     record: &Record,
 ) -> Result<Brought> {
     if blob.bytes > MAX_FILE {
-        return Ok(bad(format!("its file has {} bytes, {MAX_FILE} are allowed", blob.bytes)));
+        let message = inference::too_large(blob.bytes);
+        let failure = Failure { code: "RESULT_TOO_LARGE".to_owned(), message };
+        return Ok(Brought::Bad { failure, retryable: false });
     }
     let announced = attempts::outputs_key(task, fence);
     let bytes = app.ports.blobs.get(&announced, Some(0..blob.bytes)).await?;

@@ -51,7 +51,7 @@ async fn sums_over_absurd_numbers_that_are_on_record_stay_numbers() {
                 by_name: false,
                 wants: Wants::default(),
                 body_hash: None,
-                attended_ms: 0,
+                attended_ms: None,
                 deadline_ms: 1000,
             },
             platform.app.ports.clock.now_us(),

@@ -3,11 +3,12 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod claims;
-mod fakes;
 mod fleet;
 mod list;
 mod presence;
 mod removed;
 mod results;
-mod support;

@@ -29,11 +29,10 @@ async fn a_silent_device_gets_nothing_until_it_speaks() {
     let job = platform.submit(&model).await;
     assert!(device.hears_nothing());
     assert_eq!(platform.job(&job).await.state, State::Queued);
-    // what waits comes with its first word
-    device.beats(4, Vec::new()).await;
+    // if it lives it connects again, and what waits comes with its first word
+    assert_eq!(device.next().await, None);
+    let mut device = platform.device("stopped").await;
     assert_eq!(platform.show(&device.id).await.status, "idle");
-    platform.fold().await;
-    device.beats(4, Vec::new()).await;
     assert_eq!(device.task().await.task_id, job);
 }
 

@@ -1,5 +1,15 @@
 //! A platform in a directory of its own, and devices that say what a test wants them to say.
 
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+mod disk;
+mod engine;
+mod fakes;
+
+pub use disk::Disk;
+pub use engine::Gate;
+pub use fakes::Sent;
+
 use std::{
     sync::{
         Arc, Mutex,
@@ -9,16 +19,16 @@ use std::{
 };
 
 use dcmp_service::{
-    App, INSPECT_FUNCTION, Result, Settings, Signature, access, devices, fold,
+    App, Engine, INSPECT_FUNCTION, Result, Settings, Signature, WORK_QUEUE, access, devices, fold,
     idempotency::Commit,
     inference::{self, Call, Submitted},
     jobs,
     models::{self, Inspected, Upload},
-    sessions, tasks,
+    parked, sessions, tasks,
 };
 use domain::job::Job;
 use embedded::{Connection, Embedded, Options};
-use ports::{Item, Key, Ports};
+use ports::{Item, Key, Message, Ports, Query};
 use protocol::{
     rest::{
         admin::{NewCustomer, NewKey},
@@ -33,7 +43,7 @@ use protocol::{
 };
 use serde_json::{Value, json};
 
-use crate::fakes::{Ahead, Recording, Sent};
+use self::fakes::{Ahead, Recording};
 
 pub struct Platform {
     pub app: App,
@@ -42,12 +52,16 @@ pub struct Platform {
     /// The key's id.
     pub key_id: String,
     store: Embedded,
+    /// What the table's owner does about the disk.
+    pub disk: Arc<Disk>,
     ahead_us: Arc<AtomicU64>,
     sent: Arc<Mutex<Vec<Sent>>>,
+    /// How many numbers in a row the next model gives; `None` for any.
+    width: Arc<Mutex<Option<usize>>>,
     _directory: tempfile::TempDir,
 }
 
-fn app(ports: Ports) -> App {
+fn app(ports: Ports, engine: Option<Arc<dyn Engine>>) -> App {
     let settings = Settings {
         version: "test".to_owned(),
         admin_key_hash: access::hash("admin"),
@@ -56,14 +70,25 @@ fn app(ports: Ports) -> App {
         upload_limit: 1 << 20,
         lease: Default::default(),
     };
-    App::new(ports, settings, None)
+    App::new(ports, settings, engine)
 }
 
 impl Platform {
     pub async fn start() -> Self {
+        Self::with(None).await
+    }
+
+    /// With an own device.
+    pub async fn with_engine(engine: &Arc<Gate>) -> Self {
+        Self::with(Some(engine.clone())).await
+    }
+
+    async fn with(engine: Option<Arc<dyn Engine>>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Embedded::open(directory.path(), Options::default()).unwrap();
-        store.functions().register(INSPECT_FUNCTION, Duration::from_secs(10), |_| async {
+        let width = Arc::<Mutex<Option<usize>>>::default();
+        let inspected = width.clone();
+        store.functions().register(INSPECT_FUNCTION, Duration::from_secs(10), move |_| {
             let spec = |name: &str, size| Spec {
                 name: name.to_owned(),
                 dtype: Dtype::Float32,
@@ -71,18 +96,21 @@ impl Platform {
             };
             let signature = Signature {
                 inputs: vec![spec("input", Some(2))],
-                outputs: vec![spec("output", None)],
+                outputs: vec![spec("output", *inspected.lock().unwrap())],
             };
-            Ok(serde_json::to_vec(&Inspected::Signature(signature)).unwrap().into())
+            async { Ok(serde_json::to_vec(&Inspected::Signature(signature)).unwrap().into()) }
         });
         let mut ports = store.ports();
+        let disk = Arc::new(Disk::new(ports.records));
+        ports.records = disk.clone();
         let ahead_us = Arc::<AtomicU64>::default();
         ports.clock = Arc::new(Ahead(ports.clock, ahead_us.clone()));
         let sent = Arc::<Mutex<Vec<Sent>>>::default();
         ports.queues = Arc::new(Recording { queues: ports.queues, sent: sent.clone() });
-        let app = app(ports);
+        let app = app(ports, engine);
         let (customer, key, key_id) = customer(&app).await;
-        Self { app, customer, key, key_id, store, ahead_us, sent, _directory: directory }
+        let _directory = directory;
+        Self { app, customer, key, key_id, store, disk, ahead_us, sent, width, _directory }
     }
 
     /// What was sent to queues since the last call.
@@ -92,7 +120,12 @@ impl Platform {
 
     /// Another process on the same store: it remembers nothing.
     pub fn another_process(&self) -> App {
-        app(Ports::clone(&self.app.ports))
+        app(Ports::clone(&self.app.ports), None)
+    }
+
+    /// The same with an own device.
+    pub fn another_process_with(&self, engine: &Arc<Gate>) -> App {
+        app(Ports::clone(&self.app.ports), Some(engine.clone()))
     }
 
     pub fn pass(&self, time: Duration) {
@@ -116,6 +149,84 @@ impl Platform {
             description: Default::default(),
         };
         models::upload(&self.app, &self.customer, upload, Commit::alone()).await.unwrap().id
+    }
+
+    /// A model that gives so many numbers for each row.
+    pub async fn model_of_width(&self, width: usize) -> String {
+        *self.width.lock().unwrap() = Some(width);
+        self.model().await
+    }
+
+    /// Every job that is on record.
+    pub async fn jobs(&self) -> Vec<String> {
+        let changes = self.app.ports.changes.read("jobs", 1000, Duration::ZERO).await.unwrap();
+        let mut jobs: Vec<_> = changes
+            .iter()
+            .filter_map(|change| change.key.partition.strip_prefix("JOB#").map(str::to_owned))
+            .collect();
+        jobs.sort_unstable();
+        jobs.dedup();
+        let mut recorded = Vec::new();
+        for id in jobs {
+            if jobs::load(&self.app, &id).await.unwrap().is_some() {
+                recorded.push(id);
+            }
+        }
+        recorded
+    }
+
+    /// Some messages of the queue of work.
+    pub async fn receive(&self) -> Vec<Message> {
+        let hidden = Duration::from_secs(60);
+        self.app.ports.queues.receive(WORK_QUEUE, 10, hidden, Duration::ZERO).await.unwrap()
+    }
+
+    /// Does what the queue of work asks for, until nothing in it is due; how many messages there were.
+    pub async fn work(&self) -> usize {
+        let queues = &self.app.ports.queues;
+        let mut handled = 0;
+        loop {
+            let batch = self.receive().await;
+            if batch.is_empty() {
+                return handled;
+            }
+            for Message { receipt, body, .. } in batch {
+                match body["job"].as_str() {
+                    Some(job) => jobs::dispatch(&self.app, job).await.unwrap(),
+                    None => parked::look(&self.app, text(&body["waiting"])).await.unwrap(),
+                }
+                queues.delete(WORK_QUEUE, &receipt).await.unwrap();
+                handled += 1;
+            }
+        }
+    }
+
+    /// A request as its caller makes it.
+    pub async fn infer(&self, body: Value) -> Result<Submitted> {
+        self.infer_once(body, None).await
+    }
+
+    /// A request with an `Idempotency-Key`.
+    pub async fn infer_once(&self, body: Value, key: Option<&str>) -> Result<Submitted> {
+        let call = Call { idempotency_key: key, ..self.call(false) };
+        inference::submit(&self.app, call, &serde_json::from_value(body).unwrap()).await
+    }
+
+    /// Submits a job that nobody waits for, with more in its body; its id.
+    pub async fn accepted(&self, model: &str, more: Value) -> String {
+        let mut body = json!({ "model_id": model, "input": rows(1), "async": true });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        match self.infer(body).await.unwrap() {
+            Submitted::Accepted(accepted) => accepted.job_id,
+            Submitted::Ended(job) => panic!("it was waited for: {job:?}"),
+        }
+    }
+
+    /// The sort keys of what waits for a device of the customer's.
+    pub async fn waiting(&self) -> Vec<String> {
+        let query = Query::new(format!("WAIT#{}", self.customer), "", 1000);
+        let page = self.app.ports.records.query(query).await.unwrap();
+        page.items.into_iter().map(|(sort, _)| sort).collect()
     }
 
     /// A device that said hello.
@@ -211,9 +322,25 @@ async fn customer(app: &App) -> (String, String, String) {
     (customer.id, key.secret.unwrap(), key.id)
 }
 
-pub fn request(model: &str, rows: usize) -> Request {
-    let input = json!({ "data": vec![1; 2 * rows], "shape": [rows, 2] });
-    serde_json::from_value(json!({ "model_id": model, "input": input })).unwrap()
+pub fn request(model: &str, count: usize) -> Request {
+    serde_json::from_value(json!({ "model_id": model, "input": rows(count) })).unwrap()
+}
+
+/// An input for the test's models.
+pub fn rows(count: usize) -> Value {
+    json!({ "data": vec![1; 2 * count], "shape": [count, 2] })
+}
+
+#[track_caller]
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a text"))
+}
+
+/// A device with so many slots.
+pub fn with_slots(uuid: &str, slots: u32) -> Hello {
+    let mut hello = hello(uuid);
+    hello.capabilities.slots = slots;
+    hello
 }
 
 pub fn hello(uuid: &str) -> Hello {
@@ -301,6 +428,21 @@ impl Device<'_> {
         self.socket.as_mut().unwrap().try_recv().is_none()
     }
 
+    /// The tasks that were sent to it and are there.
+    pub fn tasks(&mut self) -> Vec<TaskRun> {
+        let socket = self.socket.as_mut().unwrap();
+        let frames = std::iter::from_fn(|| socket.try_recv());
+        let tasks = frames.filter(|frame| kind(frame).unwrap() == "taskRun");
+        tasks.map(|frame| serde_json::from_str(&frame).unwrap()).collect()
+    }
+
+    /// Finishes a task.
+    pub async fn finishes(&mut self, task: &TaskRun) {
+        let known = self.known().await.unwrap();
+        let message = done(task, Payload::Inline(row(&[0.5])));
+        tasks::done(&self.platform.app, &known, message).await.unwrap();
+    }
+
     pub async fn task(&mut self) -> TaskRun {
         serde_json::from_str(&self.hears("taskRun").await).unwrap()
     }
@@ -309,6 +451,16 @@ impl Device<'_> {
         let beat = Heartbeat { slots_free, models, metrics: Metrics::default() };
         let known = self.known().await.unwrap();
         sessions::heartbeat(&self.platform.app, &known, beat).await.unwrap();
+    }
+
+    /// The next task, whatever else is said before.
+    pub async fn next_task(&mut self) -> TaskRun {
+        loop {
+            let frame = self.next().await.unwrap();
+            if kind(&frame).unwrap() == "taskRun" {
+                return serde_json::from_str(&frame).unwrap();
+            }
+        }
     }
 
     /// Sends a result; whether it counted.

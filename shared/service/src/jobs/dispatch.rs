@@ -1,0 +1,118 @@
+//! Finding a device for a job that nobody attends.
+
+use std::time::Duration;
+
+use domain::job::{Event, Failure, Job};
+
+use crate::{
+    App, Error, Result,
+    attempts::{self, Attempted},
+    inference::own,
+    jobs, models, parked, usual,
+};
+
+/// What came of looking for a device.
+pub(crate) enum Found {
+    /// Nothing is to be done: the job is over, attended, or in the hands of a device.
+    Settled,
+    /// A device has it now, or the platform's own has done it.
+    Sent,
+    /// No device takes it now.
+    Nowhere(Box<Job>),
+}
+
+/// Finds a device for a job, or parks it until one has room. Does nothing for a job that is over,
+/// attended, or in the hands of a device that is neither lost nor slow.
+pub async fn dispatch(app: &App, id: &str) -> Result<()> {
+    let Found::Nowhere(job) = find_device(app, id, false).await? else { return Ok(()) };
+    let row = parked::put(app, &job).await?;
+    // a device that had room between the look and the row has found nothing: look again
+    let Found::Nowhere(job) = find_device(app, id, false).await? else {
+        return parked::remove(app, &row).await;
+    };
+    // a device that was full says when it has room only if it had work of ours
+    let now = app.now_us();
+    let rested = job.resting(now).map(|rests| Duration::from_micros(rests.until_us - now)).min();
+    match rested {
+        Some(delay) if jobs::queued_ms(app, id).is_none_or(|at| at <= app.now_ms()) => {
+            jobs::enqueue(app, id, delay).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Asks one more device for a job that nobody attends: the first time, after the others failed, or
+/// beside one that is slow. When a device `has_room`, those that were full before are asked too.
+pub(crate) async fn find_device(app: &App, id: &str, has_room: bool) -> Result<Found> {
+    let Some(job) = jobs::load(app, id).await? else { return Ok(Found::Settled) };
+    let now = app.now_us();
+    if job.state.is_terminal() {
+        return Ok(Found::Settled);
+    }
+    if now >= job.deadline_us {
+        let _ = jobs::apply(app, job, Event::Expire).await?;
+        return Ok(Found::Settled);
+    }
+    let is_working = job.working().next().is_some();
+    if job.is_attended(now) || is_working && !is_slow(app, &job).await? {
+        return Ok(Found::Settled);
+    }
+    let record = match models::find(app, &job.customer, &job.model.id).await {
+        Ok(record) => record,
+        Err(Error::NoModel(message)) => {
+            return abandon(app, job, "NO_MODEL", &message).await;
+        }
+        Err(error) => return Err(error),
+    };
+    let Some(inputs) = jobs::inputs(app, &job).await? else {
+        // the device that has it was given them
+        if is_working {
+            return Ok(Found::Settled);
+        }
+        let message = "the call that brought the input ended before it was stored";
+        return abandon(app, job, "INPUT_LOST", message).await;
+    };
+    match attempts::ask(app, job, true, &record, &inputs, has_room).await? {
+        Attempted::Sent(..) => Ok(Found::Sent),
+        // a device's message does not wait for a run here: the queue looks at what is left
+        Attempted::Platform(job) if has_room => Ok(Found::Nowhere(Box::new(job))),
+        Attempted::Platform(job) => {
+            // the queue delivers again what takes long; once is enough
+            let Some(_run) = app.caches().own_runs.begin(&job.id) else {
+                return Ok(Found::Settled);
+            };
+            let (_, token) = own::complete(app, job, true, &record, inputs).await?;
+            app.ports.records.durable(token).await?;
+            Ok(Found::Sent)
+        }
+        Attempted::Changed(_) => Ok(Found::Settled),
+        Attempted::Busy(_) | Attempted::Nobody(_) if is_working => Ok(Found::Settled),
+        Attempted::Busy(job) | Attempted::Nobody(job) => Ok(Found::Nowhere(Box::new(job))),
+    }
+}
+
+async fn abandon(app: &App, job: Job, code: &str, message: &str) -> Result<Found> {
+    let failure = Failure { code: code.to_owned(), message: message.to_owned() };
+    let _ = jobs::apply(app, job, Event::Abandon(failure)).await?;
+    Ok(Found::Settled)
+}
+
+/// Whether the only device that works on a job has had it for longer than a lease, and than its model
+/// usually takes, with patience. Two devices at once are enough.
+pub(crate) async fn is_slow(app: &App, job: &Job) -> Result<bool> {
+    let mut working = job.working();
+    let (Some(only), None) = (working.next(), working.next()) else { return Ok(false) };
+    let lease = app.lease();
+    let had_ms = app.now_us().saturating_sub(only.sent_us) / 1000;
+    if !job.may_try(lease) || had_ms < lease.lease_ms {
+        return Ok(false);
+    }
+    match models::find(app, &job.customer, &job.model.id).await {
+        Ok(record) => {
+            let usual = usual::of(app, &record.newest.checksum);
+            Ok(had_ms >= lease.patience_ms(usual))
+        }
+        Err(Error::NoModel(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

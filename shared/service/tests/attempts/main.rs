@@ -1,0 +1,13 @@
+//! Jobs on their way to a device: sent, declined, parked, lost and found, over the real store, with
+//! the tests in the place of the devices, the queue's consumer and the timer.
+
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod disk;
+mod parked;
+mod submitted;
+mod swept;
+mod waiting;

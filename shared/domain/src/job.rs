@@ -15,9 +15,11 @@ use crate::{
 
 mod decide;
 mod rest;
+mod tensors;
 
 pub use decide::{Decision, Event, Refusal};
 pub use rest::Resting;
+pub use tensors::Tensors;
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,8 +119,8 @@ pub struct Job {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Input {
-    /// Small enough for the item: the wire form of the tensors.
-    Inline(String),
+    /// Small enough for the item.
+    Inline(Tensors),
     /// A safetensors file.
     Blob(StoredFile),
     /// Only the waiting call has it; it is stored when the call stops waiting.
@@ -231,8 +233,8 @@ pub struct Outcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Output {
-    /// Small enough for the item: the wire form of the tensors.
-    Inline(String),
+    /// Small enough for the item.
+    Inline(Tensors),
     /// In an item beside the job's, named by the fence.
     Beside,
     /// A safetensors file.

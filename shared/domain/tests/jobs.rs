@@ -4,7 +4,7 @@
 
 mod support;
 
-use dcmp_domain::job::{EndKind, Event, Failure, Input, Job, Refusal, State};
+use dcmp_domain::job::{EndKind, Event, Failure, Input, Job, Refusal, State, Tensors};
 use support::*;
 
 #[test]
@@ -165,7 +165,7 @@ fn a_job_that_many_decline_forgets_them_and_stays_small() {
 
 #[test]
 fn a_call_lets_go_of_its_job_and_is_told_how_it_stands() {
-    let input = Input::Inline("[1]".to_owned());
+    let input = Input::Inline(Tensors::encode(&[1]).unwrap());
     let waiting = job();
     assert_eq!(waiting.accepted_as, None);
     let queued = after(&waiting, [Event::LetGo(input.clone())]);

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    job::{Event, Input, Job, New, Refusal, State, Wants},
+    job::{Event, Input, Job, New, Refusal, State, Tensors, Wants},
     model::{Pin, Placement},
 };
 use ports::{Condition, Token};
@@ -186,7 +186,7 @@ fn inline(inputs: &[Named]) -> Result<Input> {
     if attempts::encoded_len(inputs) > MAX_IN_ITEM {
         return Ok(Input::Caller);
     }
-    Ok(Input::Inline(serde_json::to_string(inputs).map_err(Error::internal)?))
+    Ok(Input::Inline(Tensors::encode(&inputs).map_err(Error::internal)?))
 }
 
 /// Accepts a job that nobody waits for: on disk, then in the queue.

@@ -131,7 +131,9 @@ pub(crate) async fn strike(app: &App, mut job: Job) -> Result<Option<Job>> {
 /// The stored inputs of a job; `None` when only its caller had them.
 pub(crate) async fn inputs(app: &App, job: &Job) -> Result<Option<Vec<Named>>> {
     match &job.input {
-        Input::Inline(text) => serde_json::from_str(text).map(Some).map_err(Error::internal),
+        Input::Inline(tensors) => {
+            serde_json::from_str(tensors.text()).map(Some).map_err(Error::internal)
+        }
         Input::Caller => Ok(None),
         Input::Blob(file) => {
             let bytes = app.ports.blobs.get(&file.key, None).await?;

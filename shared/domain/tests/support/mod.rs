@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use dcmp_domain::{
-    job::{self, Attempt, Event, Failure, Input, Job, New, Outcome, Output, Refusal, Wants},
+    job::{
+        self, Attempt, Event, Failure, Input, Job, New, Outcome, Output, Refusal, Tensors, Wants,
+    },
     lease,
     model::Pin,
 };
@@ -23,7 +25,7 @@ pub(crate) fn job() -> Job {
         customer: "cust_1".to_owned(),
         project: None,
         model: Pin { id: "model_1".to_owned(), version: 1, revision: 1 },
-        input: Input::Inline("[]".to_owned()),
+        input: Input::Inline(Tensors::encode(&[(); 0]).unwrap()),
         by_name: false,
         wants: Wants::default(),
         body_hash: None,
@@ -91,7 +93,7 @@ pub(crate) fn finished(
     job.fences.get(fence)?;
     let outcome = Outcome {
         fence: fence.to_owned(),
-        result: Output::Inline("[]".to_owned()),
+        result: Output::Inline(Tensors::encode(&[(); 0]).unwrap()),
         queue_ms: queue,
         compute_ms: compute,
         cpu_ms: compute,

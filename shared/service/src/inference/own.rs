@@ -7,7 +7,7 @@ use std::{
 };
 
 use domain::job::{
-    self, Attempt, Event, Failure, Job, KEPT_SECONDS, Outcome, Output, State, StoredFile,
+    self, Attempt, Event, Failure, Job, KEPT_SECONDS, Outcome, Output, State, StoredFile, Tensors,
 };
 use ports::{Checksum, Condition, Token};
 use protocol::tensor::{self, Named};
@@ -152,14 +152,14 @@ async fn keep(app: &App, job: &str, fence: &str, outputs: &[Named]) -> Result<Ou
         app.ports.blobs.put(&key, file).await?;
         return Ok(Output::Blob(stored));
     }
-    keep_text(app, job, fence, serde_json::to_string(outputs).map_err(Error::internal)?).await
+    keep_inline(app, job, fence, outputs).await
 }
 
 /// A result that lies beside its job.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Beside {
     /// The wire form of the tensors.
-    pub(super) outputs: String,
+    pub(super) outputs: Tensors,
     /// Epoch second after which the item may go: not before its job's.
     #[serde(default)]
     expires_at: u64,
@@ -167,12 +167,18 @@ pub(super) struct Beside {
 
 /// Keeps the wire form of a result in the job's item, or beside it. The first of an attempt stays,
 /// whatever its device sends again.
-pub(crate) async fn keep_text(app: &App, job: &str, fence: &str, text: String) -> Result<Output> {
-    if text.len() <= MAX_IN_ITEM {
-        return Ok(Output::Inline(text));
+pub(crate) async fn keep_inline(
+    app: &App,
+    job: &str,
+    fence: &str,
+    outputs: &[Named],
+) -> Result<Output> {
+    let outputs = Tensors::encode(&outputs).map_err(Error::internal)?;
+    if outputs.text().len() <= MAX_IN_ITEM {
+        return Ok(Output::Inline(outputs));
     }
     let deadline = (app.now_ms() + app.lease().deadline_max_ms) / 1000;
-    let row = Beside { outputs: text, expires_at: deadline + 1 + KEPT_SECONDS };
+    let row = Beside { outputs, expires_at: deadline + 1 + KEPT_SECONDS };
     let records = &*app.ports.records;
     // that there is one already is no fault
     let _ = table::store(records, table::result(job, fence), &row, Condition::Absent).await?;

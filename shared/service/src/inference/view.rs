@@ -53,12 +53,12 @@ fn rounded(ms: f64) -> f64 {
 async fn outputs(app: &App, job: &Job, output: &Output, fence: &str) -> Result<Vec<Named>> {
     let parse = |text: &str| serde_json::from_str(text).map_err(Error::internal);
     match output {
-        Output::Inline(text) => parse(text),
+        Output::Inline(tensors) => parse(tensors.text()),
         Output::Beside => {
             let row: Option<Beside> =
                 table::load(&*app.ports.records, &table::result(&job.id, fence)).await?;
             let missing = || Error::internal("the result beside a job is missing");
-            parse(&row.ok_or_else(missing)?.outputs)
+            parse(row.ok_or_else(missing)?.outputs.text())
         }
         Output::Blob(file) => {
             let bytes: Option<Bytes> = app.ports.blobs.get(&file.key, None).await?;

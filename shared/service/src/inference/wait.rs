@@ -34,6 +34,8 @@ struct Waiting<'a> {
     recorded: bool,
     /// How far the log must be on disk before the answer.
     token: Token,
+    /// The last write of this call's own.
+    written: Token,
     last_sent_us: u64,
     until_us: u64,
     /// Of this request's body.
@@ -53,6 +55,7 @@ pub(super) async fn run(app: &App, prepared: Prepared, wait_ms: u64) -> Result<S
         job,
         recorded: false,
         token: Token::default(),
+        written: Token::default(),
         last_sent_us: 0,
         until_us,
         body_hash,
@@ -96,9 +99,12 @@ impl Waiting<'_> {
             let pause = Duration::from_micros((pause_ms * 1000).min(left_us));
             match watch.changed(pause, self.usual()).await? {
                 Some((token, image)) => {
+                    // a change that this call made itself comes back too
+                    if token == self.written {
+                        continue;
+                    }
                     self.token = self.token.max(token);
                     let job: Job = image.decode()?;
-                    // a change that this call made itself comes back too
                     if job.version > self.job.version {
                         attempts::settle(self.app, &job);
                         self.job = job;
@@ -137,6 +143,7 @@ impl Waiting<'_> {
     fn wrote(&mut self, job: Job, token: Token) {
         self.job = job;
         self.token = self.token.max(token);
+        self.written = token;
         self.recorded = true;
     }
 

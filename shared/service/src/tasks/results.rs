@@ -54,8 +54,7 @@ pub(super) async fn take(app: &App, task: &str, fence: &str, outputs: Payload) -
             if let Err(message) = fit(&record, &outputs) {
                 return Ok(bad(message));
             }
-            let text = serde_json::to_string(&outputs).map_err(Error::internal)?;
-            Ok(Brought::Kept(own::keep_text(app, task, fence, text).await?))
+            Ok(Brought::Kept(own::keep_inline(app, task, fence, &outputs).await?))
         }
         Payload::Blob(blob) => take_file(app, task, fence, &blob, &record).await,
     }

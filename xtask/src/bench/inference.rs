@@ -131,7 +131,7 @@ fn through_platform(
     let id = upload(&url, model)?;
     let body = json!({ "model_id": id, "input": input() }).to_string();
     let path = "/api/v1/inference".to_owned();
-    let target = Target { authority, path, key: KEY.to_owned(), body: body.into() };
+    let target = Target { authority, path, key: KEY.to_owned(), body };
     until_answered(&target)?;
     let mut rows = Vec::new();
     for connections in [1, 16] {
@@ -190,7 +190,7 @@ fn through_peer(
     };
     let body = json!({ "model_id": "mlp", "input": input() }).to_string();
     let path = "/inference".to_owned();
-    let target = Target { authority, path, key: KEY.to_owned(), body: body.into() };
+    let target = Target { authority, path, key: KEY.to_owned(), body };
     until_answered(&target)?;
     let mut rows = Vec::new();
     for connections in [1, 16] {

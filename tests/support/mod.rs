@@ -13,6 +13,7 @@ use std::{
 };
 
 use reqwest::{Method, StatusCode};
+use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 use serde_json::{Value, json};
 
 pub const DCMP: &str = env!("CARGO_BIN_EXE_dcmp");
@@ -51,13 +52,18 @@ impl Process {
         self.said.lock().unwrap().clone()
     }
 
-    /// Sends a signal, by number as in `kill`.
+    /// Sends a signal, by number as in `kill`; a process that is stopped has stopped then.
     pub fn signal(&self, signal: i32) {
         let status = Command::new("kill")
             .args([format!("-{signal}"), self.child.id().to_string()])
             .status()
             .unwrap();
         assert!(status.success());
+        if signal == Signal::STOP.as_raw() {
+            // it is under way when `kill` returns, and a quick device still answers
+            let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+            waitpid(id, WaitOptions::UNTRACED).unwrap();
+        }
     }
 
     /// `kill -9`, and waits until it is gone.

@@ -173,13 +173,18 @@ fn app(args: &Args, store: &Embedded, admin_key: &str) -> App {
 /// Tells people on standard error, and programs on standard output. If nobody reads it, the platform
 /// serves all the same.
 fn announce(access: &home::Access, data: &Path, args: &Args) {
+    // where the other commands do not look by themselves, they are told
+    let place = match data == home::default_data() {
+        true => String::new(),
+        false => format!("DCMP_DATA={} ", data.display()),
+    };
     output::say(format_args!(
         "dcmp {version} on {url}
   API key    {key}
   docs       {url}/docs
   data       {data} (durability: {durability})
   own device {own_device}
-Add a device with `dcmp device`; end with Ctrl-C.",
+Add a device with `{place}dcmp device`; end with Ctrl-C.",
         version = env!("CARGO_PKG_VERSION"),
         url = access.url,
         key = access.api_key,

@@ -98,7 +98,8 @@ impl Place {
 
 fn missing(url: &str, what: &str, flag: &str, variable: &str) -> anyhow::Error {
     usage(format!(
-        "no {what} for {url}: give it with {flag} or {variable}, or start `dcmp up` on this machine"
+        "no {what} for {url}: give it with {flag} or {variable}, or start `dcmp up` on this machine; \
+         of one that runs with --data DIR, set DCMP_DATA=DIR"
     ))
 }
 

@@ -54,12 +54,16 @@ fn cors() -> CorsLayer {
 }
 
 async fn not_found(uri: Uri) -> Error {
-    let message = format!("nothing is served at {}; GET /docs shows every path", uri.path());
+    let message = format!(
+        "nothing is served at {}; GET /openapi.json lists every path, GET /docs shows them",
+        uri.path()
+    );
     service::Error::NotFound(message).into()
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> Error {
-    let message = format!("{method} is not served at {}; GET /docs shows what is", uri.path());
+    let message =
+        format!("{method} is not served at {}; GET /openapi.json lists what is", uri.path());
     service::Error::MethodNotAllowed(message).into()
 }
 

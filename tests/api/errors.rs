@@ -68,7 +68,12 @@ async fn wrong_methods() {
         let response = request.send().await.unwrap();
         assert!(response.headers().contains_key(header::ALLOW), "{method} {path}");
         let sent = (response.status(), response.json().await.unwrap());
-        assert_refused(sent, 405, "METHOD_NOT_ALLOWED", &[method.as_str(), path, "GET /openapi.json"]);
+        assert_refused(
+            sent,
+            405,
+            "METHOD_NOT_ALLOWED",
+            &[method.as_str(), path, "GET /openapi.json"],
+        );
     }
 }
 

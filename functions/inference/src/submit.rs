@@ -10,11 +10,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::access::Scope;
-use ports::Action;
 use protocol::rest::inference::{Accepted, Job, Request};
 use service::{
-    App, Error, WORK_QUEUE,
+    App, Error,
     inference::{self, Call, Submitted},
+    jobs::DISPATCHES,
 };
 use utoipa::IntoParams;
 use utoipa_axum::routes;
@@ -24,17 +24,7 @@ pub(crate) fn route() -> Route {
         .auth(Auth::Customer(Scope::Infer))
         .memory_mb(1024)
         .timeout(Duration::from_secs(29))
-        .uses(&[
-            Action::GetRecords,
-            Action::QueryRecords,
-            Action::WriteRecords,
-            // what was not accepted after all
-            Action::DeleteRecords,
-            Action::ReadBlobs,
-            Action::WriteBlobs,
-            Action::SendTo(WORK_QUEUE),
-            Action::PostToSockets,
-        ])
+        .uses(DISPATCHES)
 }
 
 #[derive(serde::Deserialize, IntoParams)]

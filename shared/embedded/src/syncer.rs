@@ -6,7 +6,6 @@ use std::{
         Condvar, PoisonError,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use fjall::{Database, PersistMode};
@@ -21,10 +20,6 @@ struct Waiting {
     waiters: Vec<(u64, oneshot::Sender<bool>)>,
     stop: bool,
 }
-
-/// When fewer wait than the last round served, how long the others are waited for: they are probably
-/// on their way, and a round costs the same however many share it. Who is alone never waits.
-const GATHER: Duration = Duration::from_micros(100);
 
 const OPEN: u8 = 0;
 const CLOSED: u8 = 1;
@@ -123,7 +118,6 @@ impl Syncer {
                 return;
             }
         };
-        let mut served = 0;
         loop {
             {
                 let mut waiting = self.waiting.lock();
@@ -132,11 +126,6 @@ impl Syncer {
                         return;
                     }
                     waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-                }
-                let alone = waiting.waiters.len() < served;
-                if alone && !waiting.stop {
-                    drop(waiting);
-                    std::thread::sleep(GATHER);
                 }
             }
             let target = self.committed.load(Ordering::Acquire);
@@ -154,7 +143,6 @@ impl Syncer {
                 .waiters
                 .extract_if(.., |(number, _)| *number <= target)
                 .collect();
-            served = done.len();
             for (_, waiter) in done {
                 // A waiter that was dropped has nobody to tell.
                 let _ = waiter.send(true);

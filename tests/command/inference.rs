@@ -79,7 +79,7 @@ async fn a_job_that_outlasts_its_caller_is_5() {
     shell.run(&["model", "upload", "mlp.onnx"]).ended(0);
     let input = mlp_case().0.to_string();
     let nobody = ["infer", "mlp", "--input", &input];
-    shell.run(&nobody).refused(1, &["NO_DEVICES"]);
+    shell.run(&nobody).refused(1, &["NO_DEVICES", "`dcmp device`", "--async"]);
 
     let device = platform.device("stopped").await;
     device.process.signal(19);

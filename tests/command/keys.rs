@@ -36,6 +36,10 @@ fn a_keys_life() {
     let holder = Shell::new().with("DCMP_URL", &platform.url).with("DCMP_API_KEY", &secret);
     holder.run(&["model", "list"]).ended(0);
     holder.run(&["devices"]).refused(3, &["FORBIDDEN", "`devices`"]);
+    let caller = other["secret"].as_str().unwrap();
+    let caller = Shell::new().with("DCMP_URL", &platform.url).with("DCMP_API_KEY", caller);
+    let by_name = ["infer", "mlp", "--input", "[1]"];
+    caller.run(&by_name).refused(3, &["look up what `mlp` is", "id always works", "`models`"]);
     let revoked = shell.run(&["key", "revoke", &id]).ended(0);
     assert_eq!(revoked.out, "");
     revoked.told(&[&format!("revoked {id}")]);

@@ -50,6 +50,9 @@ fn explain(status: StatusCode, text: &str) -> String {
             let _ = write!(sentence, "\n  {}: {}", detail.path, detail.message);
         }
     }
+    if error.code == "NO_DEVICES" {
+        sentence.push_str("\n  `dcmp device` lends a computer; `--async` waits until one is there");
+    }
     let _ = write!(sentence, "\n  request id: {}", error.request_id);
     sentence
 }

@@ -1,6 +1,6 @@
 //! People give names, the API takes ids.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use protocol::rest::{devices::Device, models::Model};
 
 use super::Client;
@@ -18,7 +18,7 @@ impl Client {
         if is_id("model_", reference) {
             return Ok(reference.to_owned());
         }
-        pick("model", reference, &self.model_names().await?)
+        pick("model", reference, &self.model_names(reference).await?)
     }
 
     /// As [`Self::model_id`], with the version behind `@` if there is one.
@@ -31,7 +31,7 @@ impl Client {
         if is_id("model_", plain) {
             return Ok((plain.to_owned(), version));
         }
-        let names = self.model_names().await?;
+        let names = self.model_names(reference).await?;
         match pick("model", reference, &names) {
             // a name may end like a version
             Err(_) if version.is_some() => Ok((pick("model", plain, &names)?, version)),
@@ -39,8 +39,11 @@ impl Client {
         }
     }
 
-    async fn model_names(&self) -> Result<Vec<Item>> {
-        let models = self.list::<Model>(&["models"], "models", None).await?.items()?;
+    /// All models, to find the one called `reference`; a key may be good for a model and not for this.
+    async fn model_names(&self, reference: &str) -> Result<Vec<Item>> {
+        let models = self.list::<Model>(&["models"], "models", None).await;
+        let unnamed = || format!("cannot look up what `{reference}` is; a model's id always works");
+        let models = models.with_context(unnamed)?.items()?;
         Ok(models.into_iter().map(|model| (model.id, Some(model.name))).collect())
     }
 

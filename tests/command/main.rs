@@ -14,4 +14,5 @@ mod jobs;
 mod keys;
 mod models;
 mod shell;
+mod tls;
 mod up;

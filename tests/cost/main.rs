@@ -18,6 +18,7 @@ async fn a_waiting_inference_on_a_device_is_within_its_budget() {
         heartbeat_ms: 600_000,
         lease_ms: 600_000,
         log: Some("warn,dcmp_ports=trace,dcmp_embedded=trace"),
+        ..Options::default()
     });
     let _device = platform.device("counted").await;
     let model = platform.upload("mlp.onnx").await;

@@ -106,11 +106,19 @@ pub struct Options {
     pub lease_ms: u64,
     /// What is logged, as in `DCMP_LOG`.
     pub log: Option<&'static str>,
+    /// Where callers reach it, when it is not where it listens.
+    pub public_url: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { own_device: true, heartbeat_ms: 5_000, lease_ms: 15_000, log: None }
+        Self {
+            own_device: true,
+            heartbeat_ms: 5_000,
+            lease_ms: 15_000,
+            log: None,
+            public_url: None,
+        }
     }
 }
 
@@ -216,6 +224,9 @@ fn launch(data: &Path, options: &Options) -> (Process, String) {
         .stdout(Stdio::piped());
     if let Some(log) = options.log {
         command.env("DCMP_LOG", log);
+    }
+    if let Some(url) = &options.public_url {
+        command.args(["--public-url", url]);
     }
     if !options.own_device {
         command.arg("--no-own-device");

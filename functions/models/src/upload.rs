@@ -20,16 +20,19 @@ pub(crate) fn route() -> Route {
         .auth(Auth::Customer(Scope::Models))
         .memory_mb(512)
         .timeout(Duration::from_secs(29))
-        .uses(&[
-            Action::GetRecords,
-            Action::WriteRecords,
-            Action::DeleteRecords,
-            Action::ReadBlobs,
-            Action::WriteBlobs,
-            Action::DeleteBlobs,
-            Action::Call(INSPECT_FUNCTION),
-        ])
+        .uses(TAKES_FILES)
 }
+
+/// What it takes to take a file in.
+pub(crate) const TAKES_FILES: &[Action] = &[
+    Action::GetRecords,
+    Action::WriteRecords,
+    Action::DeleteRecords,
+    Action::ReadBlobs,
+    Action::WriteBlobs,
+    Action::DeleteBlobs,
+    Action::Call(INSPECT_FUNCTION),
+];
 
 /// Upload a model
 ///

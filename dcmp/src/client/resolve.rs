@@ -1,7 +1,7 @@
 //! People give names, the API takes ids.
 
 use anyhow::{Context, Result};
-use protocol::rest::{devices::Device, models::Model};
+use protocol::rest::{devices::Device, models::Summary};
 
 use super::Client;
 use crate::exit::{Exit, error, usage};
@@ -25,7 +25,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Self::model_id`].
-    pub(crate) async fn model_version(&self, reference: &str) -> Result<(String, Option<String>)> {
+    async fn model_version(&self, reference: &str) -> Result<(String, Option<String>)> {
         let (plain, version) = split_version(reference);
         let version = version.map(str::to_owned);
         if is_id("model_", plain) {
@@ -39,9 +39,18 @@ impl Client {
         }
     }
 
+    /// As [`Self::model_version`], as the API writes it: `model_…` or `model_…@3`.
+    ///
+    /// # Errors
+    /// As [`Self::model_id`].
+    pub(crate) async fn model_reference(&self, reference: &str) -> Result<String> {
+        let (id, version) = self.model_version(reference).await?;
+        Ok(version.map_or_else(|| id.clone(), |version| format!("{id}@{version}")))
+    }
+
     /// All models, to find the one called `reference`; a key may be good for a model and not for this.
     async fn model_names(&self, reference: &str) -> Result<Vec<Item>> {
-        let models = self.list::<Model>(&["models"], "models", None).await;
+        let models = self.list::<Summary>(&["models"], "models", None).await;
         let unnamed = || format!("cannot look up what `{reference}` is; a model's id always works");
         let models = models.with_context(unnamed)?.items()?;
         Ok(models.into_iter().map(|model| (model.id, Some(model.name))).collect())

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 use protocol::rest::{
     inference::{Accepted, Options, Request},
-    models::Model,
+    models::Summary,
 };
 use reqwest::StatusCode;
 use serde_json::value::RawValue;
@@ -67,10 +67,10 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     let text = read(args.input.as_deref())?;
     let given = input::parse(&text).map_err(|fault| usage(format!("the input {fault}")))?;
     let client = args.connection.client()?;
-    let (model, version) = client.model_version(&args.model).await?;
+    let model = client.model_reference(&args.model).await?;
     let request = Request {
         input: tensor(given, &client, &model).await?,
-        model_id: version.map_or_else(|| model.clone(), |version| format!("{model}@{version}")),
+        model_id: model,
         run_async: args.run_async,
         project_id: None,
         options: Options { timeout: args.timeout, ..Options::default() },
@@ -116,7 +116,7 @@ async fn tensor(given: input::Input, client: &Client, model: &str) -> Result<Box
     match given {
         input::Input::Tensors(raw) => Ok(raw),
         input::Input::List(list) => {
-            let model: Model = client.get(&["models", model]).await?.read()?;
+            let model: Summary = client.get(&["models", model]).await?.read()?;
             list.tensor(&model.inputs).map_err(|fault| usage(format!("the input {fault}")))
         }
     }

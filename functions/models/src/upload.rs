@@ -20,15 +20,19 @@ pub(crate) fn route() -> Route {
         .auth(Auth::Customer(Scope::Models))
         .memory_mb(512)
         .timeout(Duration::from_secs(29))
-        .uses(&[
-            Action::GetRecords,
-            Action::WriteRecords,
-            Action::DeleteRecords,
-            Action::WriteBlobs,
-            Action::DeleteBlobs,
-            Action::Call(INSPECT_FUNCTION),
-        ])
+        .uses(TAKES_FILES)
 }
+
+/// What it takes to take a file in.
+pub(crate) const TAKES_FILES: &[Action] = &[
+    Action::GetRecords,
+    Action::WriteRecords,
+    Action::DeleteRecords,
+    Action::ReadBlobs,
+    Action::WriteBlobs,
+    Action::DeleteBlobs,
+    Action::Call(INSPECT_FUNCTION),
+];
 
 /// Upload a model
 ///
@@ -56,5 +60,5 @@ async fn upload(
     };
     let create = |commit| models::upload(&app, &caller.customer, upload, commit);
     let model = idempotency::once(&app, request, create).await?;
-    Ok((StatusCode::CREATED, Json(model)))
+    Ok((StatusCode::CREATED, Json(models::complete(&app, model).await?)))
 }

@@ -1,0 +1,192 @@
+//! What an owner says of a model beside its file, and whether the file agrees.
+
+use domain::{
+    model::{Placement, Postprocessing, Preprocessing},
+    name,
+};
+use protocol::tensor::Spec;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::schema;
+use crate::{Error, Result};
+
+/// Schemas, labels, adapters: what has revisions, which jobs pin.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// JSON Schema of the input; its `x-adapter` holds options of the adapters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_schema: Option<Map<String, Value>>,
+    /// JSON Schema of the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<Map<String, Value>>,
+    /// Names of the classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
+    /// The adapter before the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocessing: Option<Preprocessing>,
+    /// The adapter behind the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postprocessing: Option<Postprocessing>,
+}
+
+/// What an owner says of a new model.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// What people call it.
+    pub name: Option<String>,
+    /// Where it may run.
+    pub placement: Option<Placement>,
+    /// Schemas, labels, adapters.
+    pub description: Description,
+}
+
+/// A shape as its owner writes it; `null` and -1 stand for any size.
+pub type Shape = Vec<Option<usize>>;
+
+/// What the schemas and labels of one model may take together, in bytes of JSON.
+pub const MAX_DESCRIPTION: usize = 4 << 20;
+
+/// How many classes a model may name.
+const MAX_LABELS: usize = 100_000;
+
+impl About {
+    /// Sets one field of an upload's form.
+    ///
+    /// # Errors
+    /// When the text is not what the field takes. A field that is none of these is `Ok(false)`.
+    pub fn set(&mut self, field: &str, text: &str) -> Result<bool> {
+        let description = &mut self.description;
+        match field {
+            "name" => self.name = Some(text.to_owned()),
+            "placement" => self.placement = Some(placement(field, text)?),
+            "input_schema" => description.input_schema = Some(schema(field, text)?),
+            "output_schema" => description.output_schema = Some(schema(field, text)?),
+            "labels" => {
+                let labels = json(field, text, "a list of names such as [\"cat\",\"dog\"]")?;
+                description.labels = Some(counted(field, labels)?);
+            }
+            "preprocessing" => description.preprocessing = Some(preprocessing(field, text)?),
+            "postprocessing" => description.postprocessing = Some(postprocessing(field, text)?),
+            _ => return Ok(false),
+        }
+        description.check_size(field)?;
+        Ok(true)
+    }
+
+    /// The name of a field that is set, if one is.
+    pub(super) fn first_field(&self) -> Option<&'static str> {
+        let Description { input_schema, output_schema, labels, preprocessing, postprocessing } =
+            &self.description;
+        let fields = [
+            ("name", self.name.is_some()),
+            ("placement", self.placement.is_some()),
+            ("input_schema", input_schema.is_some()),
+            ("output_schema", output_schema.is_some()),
+            ("labels", labels.is_some()),
+            ("preprocessing", preprocessing.is_some()),
+            ("postprocessing", postprocessing.is_some()),
+        ];
+        fields.into_iter().find(|(_, is_set)| *is_set).map(|(name, _)| name)
+    }
+}
+
+impl Description {
+    /// Refuses more than may be kept; `field` is what was added last.
+    pub(super) fn check_size(&self, field: &str) -> Result<()> {
+        let size = serde_json::to_vec(self).map_err(Error::internal)?.len();
+        if size <= MAX_DESCRIPTION {
+            return Ok(());
+        }
+        let message =
+            format!("schemas and labels together may take {MAX_DESCRIPTION} bytes, not {size}");
+        Err(Error::invalid(field, message))
+    }
+}
+
+fn json<T: serde::de::DeserializeOwned>(field: &str, text: &str, expected: &str) -> Result<T> {
+    serde_json::from_str(text)
+        .map_err(|error| Error::invalid(field, format!("expected {expected}: {error}")))
+}
+
+fn schema(field: &str, text: &str) -> Result<Map<String, Value>> {
+    let schema = json(field, text, "a JSON Schema object")?;
+    schema::check(field, &schema)?;
+    Ok(schema)
+}
+
+/// Labels that are not too many.
+pub(super) fn counted(field: &str, labels: Vec<String>) -> Result<Vec<String>> {
+    if labels.len() <= MAX_LABELS {
+        return Ok(labels);
+    }
+    let message = format!("{} are too many; {MAX_LABELS} are allowed", labels.len());
+    Err(Error::invalid(field, message))
+}
+
+/// What people call a model.
+pub(super) fn label(field: &str, text: &str) -> Result<String> {
+    let label = name::label(text).map_err(|error| Error::invalid(field, error.to_string()))?;
+    Ok(label.to_owned())
+}
+
+pub(super) fn placement(field: &str, name: &str) -> Result<Placement> {
+    Placement::parse(name)
+        .ok_or_else(|| Error::invalid(field, "expected `own`, `shared` or `platform`"))
+}
+
+pub(super) fn preprocessing(field: &str, name: &str) -> Result<Preprocessing> {
+    one_of(field, name, &Preprocessing::ALL, Preprocessing::name)
+}
+
+pub(super) fn postprocessing(field: &str, name: &str) -> Result<Postprocessing> {
+    one_of(field, name, &Postprocessing::ALL, Postprocessing::name)
+}
+
+/// The adapter of that name.
+fn one_of<A: Copy>(field: &str, name: &str, all: &[A], called: fn(A) -> &'static str) -> Result<A> {
+    all.iter().copied().find(|adapter| called(*adapter) == name).ok_or_else(|| {
+        let names: Vec<_> = all.iter().map(|adapter| called(*adapter)).collect();
+        let shown: String = name.chars().take(80).collect();
+        let message = format!("`{shown}` is no adapter; use one of {}", names.join(", "));
+        Error::invalid(field, message)
+    })
+}
+
+/// Reads a shape such as `[1, 10]`, `[null, 10]` or `[-1, 10]`.
+///
+/// # Errors
+/// When it is not a list of sizes.
+pub fn read_shape(field: &str, text: &str) -> Result<Shape> {
+    let dims: Vec<Option<i64>> = json(field, text, "a list of sizes such as [1, 10]")?;
+    dims.into_iter()
+        .map(|dim| match dim {
+            None | Some(-1) => Ok(None),
+            Some(size) => usize::try_from(size).map(Some).map_err(|_| {
+                Error::invalid(field, format!("{size} is no size; use null or -1 for any"))
+            }),
+        })
+        .collect()
+}
+
+/// Whether the shape that the owner gave agrees with the file's first input or output.
+pub(super) fn compare(field: &str, given: Option<&Shape>, specs: &[Spec]) -> Result<()> {
+    let (Some(given), Some(spec)) = (given, specs.first()) else { return Ok(()) };
+    let agrees = given.len() == spec.shape.len()
+        && given.iter().zip(&spec.shape).all(|(given, file)| match (given, file) {
+            (Some(given), Some(file)) => given == file,
+            _ => true,
+        });
+    if agrees {
+        return Ok(());
+    }
+    let given = Spec { shape: given.clone(), ..spec.clone() };
+    let message = format!(
+        "says {}, but `{}` in the file has shape {}; correct it or leave the field out",
+        given.shape_text(),
+        spec.name,
+        spec.shape_text()
+    );
+    Err(Error::invalid(field, message))
+}

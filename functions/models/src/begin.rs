@@ -1,7 +1,7 @@
 //! The JSON of `POST /models`: a file that is to come in parts.
 
 use api::{Body, Result};
-use axum::extract::Request;
+use axum::extract::{FromRequest, Request};
 use protocol::rest::uploads::{Begun, NewUpload, PartWanted};
 use service::{
     App, idempotency,
@@ -16,7 +16,7 @@ pub(crate) async fn begin(
     base: &str,
     request: Request,
 ) -> Result<Begun> {
-    let body: Body<NewUpload> = axum::extract::FromRequest::from_request(request, app).await?;
+    let body = Body::<NewUpload>::from_request(request, app).await?;
     let request = idempotency::Request {
         customer,
         route: "POST /models",

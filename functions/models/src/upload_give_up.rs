@@ -8,15 +8,15 @@ use service::{App, models::uploads};
 use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
-    Route::new("models-upload-give-up", routes!(give_up))
-        .auth(Auth::Customer(Scope::Models))
-        .uses(&[
+    Route::new("models-upload-give-up", routes!(give_up)).auth(Auth::Customer(Scope::Models)).uses(
+        &[
             Action::GetRecords,
             Action::WriteRecords,
             Action::DeleteRecords,
             Action::WriteBlobs,
             Action::DeleteBlobs,
-        ])
+        ],
+    )
 }
 
 /// Give up an upload in parts

@@ -4,6 +4,6 @@ mod body;
 mod caller;
 mod parts;
 
-pub use body::{Body, Json};
+pub use body::{Body, Json, is_json};
 pub use caller::{Admin, Customer, CustomerOrDevice, scope};
 pub use parts::{Base, IdempotencyKey, Path, Query};

@@ -12,8 +12,10 @@ mod revisions;
 mod show;
 mod stored;
 mod upload;
+pub mod uploads;
 
-pub use accept::{Candidate, File, Given, Target, accept, announce, begin_validation, judge};
+pub use accept::Given;
+pub(crate) use accept::{Candidate, File, Target};
 pub(crate) use delete::clear;
 pub use delete::delete;
 pub use description::{About, Description, Shape, read_shape};

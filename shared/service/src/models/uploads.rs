@@ -8,7 +8,7 @@ mod begin;
 mod complete;
 mod give_up;
 mod parts;
-pub(super) mod pending;
+mod pending;
 mod stored;
 mod sweep;
 mod validate;
@@ -17,6 +17,7 @@ pub use begin::{New, begin};
 pub use complete::complete;
 pub use give_up::give_up;
 pub use parts::{progress, sign};
+pub(super) use pending::{Pending, note_at_once, remove_file};
 pub use sweep::sweep;
 pub use validate::validate;
 

@@ -68,6 +68,7 @@ fn app(ports: Ports, engine: Option<Arc<dyn Engine>>) -> App {
         chosen_keys: false,
         public_url: None,
         upload_limit: 1 << 20,
+        uploads: Default::default(),
         lease: Default::default(),
     };
     App::new(ports, settings, engine)

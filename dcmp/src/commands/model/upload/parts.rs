@@ -105,7 +105,8 @@ impl Upload<'_> {
             let completed = self.client.post(&path, &Map::new(), None).await;
             match completed {
                 // what was there may be gone: the next round says
-                Err(cause) if exit::of(&cause) == Exit::Refused && !progress.missing.is_empty() => {}
+                Err(cause) if exit::of(&cause) == Exit::Refused && !progress.missing.is_empty() => {
+                }
                 completed => {
                     completed?;
                     break;
@@ -172,7 +173,8 @@ impl Upload<'_> {
     async fn begin(&self, checksum: &str) -> Result<Known> {
         let mut body = Map::new();
         for (name, text) in &self.fields {
-            let is_json = name.ends_with("_shape") || name.ends_with("_schema") || *name == "labels";
+            let is_json =
+                name.ends_with("_shape") || name.ends_with("_schema") || *name == "labels";
             let value = if is_json {
                 let wrong = |cause| exit::usage(format!("{name} is not JSON: {cause}"));
                 serde_json::from_str(text).map_err(wrong)?
@@ -253,12 +255,12 @@ impl Upload<'_> {
         bytes: &Bytes,
         moved: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<(), Failed> {
-        let wanted = PartsWanted { parts: vec![PartWanted { number, checksum: checksum.to_owned() }] };
+        let wanted =
+            PartsWanted { parts: vec![PartWanted { number, checksum: checksum.to_owned() }] };
         let path = ["models", &known.reference, "upload", "parts"];
         let signed = self.client.post(&path, &wanted, None).await;
-        let signed: SignedParts = signed
-            .and_then(|answer| answer.read())
-            .map_err(|cause| match exit::of(&cause) {
+        let signed: SignedParts =
+            signed.and_then(|answer| answer.read()).map_err(|cause| match exit::of(&cause) {
                 Exit::Refused => Failed::Refused(cause),
                 _ => Failed::Broke(cause),
             })?;

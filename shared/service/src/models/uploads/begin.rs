@@ -72,7 +72,8 @@ impl New {
             output_shape: shape("output_shape", body.output_shape)?,
         };
         let mut about = About::default();
-        let json = |schema: Option<serde_json::Map<_, _>>| schema.map(|s| Value::Object(s).to_string());
+        let json =
+            |schema: Option<serde_json::Map<_, _>>| schema.map(|s| Value::Object(s).to_string());
         for (field, text) in [
             ("name", body.name),
             ("placement", body.placement),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     App, Error, Result,
-    models::{delete, reject},
+    models::{accept::reject, delete},
 };
 
 /// Ends an upload that is not complete and removes its parts. A model that was to begin with it goes
@@ -40,6 +40,8 @@ pub(super) async fn end(app: &App, found: &Found, reason: &str) -> Result<()> {
         }
         return Ok(());
     }
-    reject(app, &head.id, number, Status::Uploading, reason.to_owned()).await?;
-    validate::end(app, &head.id, number).await
+    if reject(app, &head.id, number, Status::Uploading, reason).await? {
+        validate::end(app, &head.id, number).await?;
+    }
+    Ok(())
 }

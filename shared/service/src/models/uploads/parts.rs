@@ -75,7 +75,9 @@ pub async fn progress(app: &App, customer: &str, reference: &str) -> Result<rest
         _ => Vec::new(),
     };
     let missing = match version.status {
-        Status::Uploading => plan.missing(there.iter().map(|found| (found.part.number, found.size))),
+        Status::Uploading => {
+            plan.missing(there.iter().map(|found| (found.part.number, found.size)))
+        }
         _ => Vec::new(),
     };
     let uploaded = there.iter().map(|found| rest::UploadedPart {

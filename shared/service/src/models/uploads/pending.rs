@@ -68,10 +68,14 @@ impl Pending {
         Ok((announced, write))
     }
 
-    /// Of the transaction that has an announced file looked after at another time: the writes.
-    pub(super) fn postpone(&self, due_ms: u64) -> Result<[Write; 2]> {
+    /// Of the transaction that has an announced file looked after at another time: the row as it is
+    /// then, and the writes.
+    pub(super) fn postpone(&self, due_ms: u64) -> Result<(Self, [Write; 2])> {
+        // a key of its own: one transaction does not write an item twice
+        let due_ms = if due_ms == self.due_ms { due_ms + 1 } else { due_ms };
         let later = Self { due_ms, ..self.clone() };
-        Ok([self.settle(), later.put(Condition::Absent)?])
+        let noted = later.put(Condition::Absent)?;
+        Ok((later, [self.settle(), noted]))
     }
 
     /// Removes whatever there is of the file, and then this row; nothing if the file became a version

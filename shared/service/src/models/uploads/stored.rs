@@ -85,10 +85,7 @@ impl Found {
     /// The writes that change the upload's row, and have it looked after at `due_ms`; they fail when
     /// it was changed since it was read.
     pub(super) fn change(&self, row: &Row, due_ms: u64) -> Result<(Row, Vec<Write>)> {
-        // a key of its own: one transaction does not write an item twice
-        let due_ms = if due_ms == row.pending.due_ms { due_ms + 1 } else { due_ms };
-        let [settled, noted] = row.pending.postpone(due_ms)?;
-        let pending = Pending { due_ms, ..row.pending.clone() };
+        let (pending, [settled, noted]) = row.pending.postpone(due_ms)?;
         let changed = Row { pending, version: row.version + 1, ..row.clone() };
         let key = table::model_upload(&self.head.id, self.version.number);
         let put = Write::put(key, table::encode(&changed)?, Condition::Version(row.version));

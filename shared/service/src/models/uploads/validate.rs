@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     App, Error, Result,
-    models::{Version, judge, reject},
+    models::{
+        Version,
+        accept::{judge, reject},
+    },
 };
 
 /// How much of a file is summed up at a time, and so in memory.
@@ -34,7 +37,7 @@ pub async fn validate(app: &App, id: &str, number: u32) -> Result<()> {
         Err(Error::NoModel(_)) => return Ok(()),
         found => found?,
     };
-    let Some(row) = &found.row else { return Ok(()) };
+    let Some(row) = found.row.clone() else { return Ok(()) };
     let now = app.now_ms();
     match found.version.status {
         Status::Uploading => return Ok(()),
@@ -47,11 +50,11 @@ pub async fn validate(app: &App, id: &str, number: u32) -> Result<()> {
             "looking at the file failed {MAX_TRIES} times; it may need more memory or time than \
              this platform has"
         );
-        reject(app, id, number, found.version.status, reason).await?;
+        reject(app, id, number, found.version.status, &reason).await?;
         return end(app, id, number).await;
     }
     let mut work = Work { app, found, renewed_ms: now };
-    let begun = Row { tries: row.tries + 1, ..row.clone() };
+    let begun = Row { tries: row.tries + 1, ..row };
     if !work.claim(begun).await? {
         return Ok(());
     }
@@ -130,7 +133,7 @@ impl Work<'_> {
     async fn look(&mut self) -> Result<bool> {
         let (id, number) = (self.found.head.id.clone(), self.found.version.number);
         if let Err(reason) = self.join().await? {
-            reject(self.app, &id, number, Status::Validating, reason).await?;
+            reject(self.app, &id, number, Status::Validating, &reason).await?;
             return Ok(true);
         }
         let Some(checksum) = self.sum().await? else { return Ok(false) };
@@ -140,7 +143,7 @@ impl Work<'_> {
                 "the whole file has the checksum {checksum}, {announced} was announced: it was \
                  changed or its parts were mixed up; upload it again"
             );
-            reject(self.app, &id, number, Status::Validating, reason).await?;
+            reject(self.app, &id, number, Status::Validating, &reason).await?;
             return Ok(true);
         }
         if !self.renew(0).await? {

@@ -13,12 +13,14 @@ pub fn write(bytes: u64, out: &mut impl Write) -> Result<()> {
     let node = [text(1, "x"), text(1, "w"), text(2, "y"), text(4, "MatMul")].concat();
     let dims = [number(1, ROWS), number(1, columns)].concat();
     let tensor = [dims, number(2, 1), text(8, "w"), head(9, weights)].concat();
-    let before = [field(1, &node), text(2, "graph"), head(5, tensor.len() as u64 + weights), tensor];
+    let before =
+        [field(1, &node), text(2, "graph"), head(5, tensor.len() as u64 + weights), tensor];
     let after = [field(11, &value("x", ROWS)), field(12, &value("y", columns))].concat();
     let before = before.concat();
     let graph = before.len() as u64 + weights + after.len() as u64;
     out.write_all(&[number(1, 8), head(7, graph), before].concat())?;
-    let piece: Vec<u8> = (0..16 * 1024_u16).flat_map(|n| (f32::from(n) * 1e-5).to_le_bytes()).collect();
+    let piece: Vec<u8> =
+        (0..16 * 1024_u16).flat_map(|n| (f32::from(n) * 1e-5).to_le_bytes()).collect();
     let mut left = weights;
     while left > 0 {
         let now = left.min(piece.len() as u64);

@@ -1,4 +1,4 @@
-//! The JSON of `POST /models`: a file that is to come in parts.
+//! The JSON of `POST /models` and `POST /models/{id}/versions`: a file that is to come in parts.
 
 use api::{Body, Result};
 use axum::extract::{FromRequest, Request};
@@ -8,10 +8,12 @@ use service::{
     models::uploads::{self, New},
 };
 
-/// Puts the upload on record, and signs the parts whose checksums came with it.
+/// Puts the upload on record, and signs the parts whose checksums came with it; `model` is the id in
+/// the path, if there is one.
 pub(crate) async fn begin(
     app: &App,
     customer: &str,
+    model: Option<&str>,
     key: Option<&str>,
     base: &str,
     request: Request,
@@ -21,11 +23,12 @@ pub(crate) async fn begin(
         customer,
         route: "POST /models",
         key,
-        fingerprint: body.fingerprint(),
+        // the same for another model is another request
+        fingerprint: idempotency::fingerprint(&[model.unwrap_or_default(), &body.fingerprint()]),
     };
     let checksums = body.value.parts.clone().unwrap_or_default();
     let create = |commit| async move {
-        let new = New::read(app, customer, body.value).await?;
+        let new = New::read(app, customer, model, body.value).await?;
         uploads::begin(app, customer, new, commit).await
     };
     let mut begun: Begun = idempotency::once(app, request, create).await?;

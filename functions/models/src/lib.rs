@@ -1,4 +1,4 @@
-//! Models: upload at once or in parts, list, show, delete, download.
+//! Models: upload at once or in parts, list, show, change, delete, download; their versions.
 
 mod begin;
 mod complete;
@@ -6,11 +6,14 @@ mod delete;
 mod download;
 mod form;
 mod list;
+mod list_versions;
 mod show;
+mod update_schema;
 mod upload;
 mod upload_give_up;
 mod upload_parts;
 mod upload_progress;
+mod upload_version;
 
 use api::Route;
 
@@ -24,7 +27,10 @@ pub fn routes() -> Vec<Route> {
         complete::route(),
         list::route(),
         show::route(),
+        update_schema::route(),
         delete::route(),
         download::route(),
+        upload_version::route(),
+        list_versions::route(),
     ]
 }

@@ -24,16 +24,19 @@ pub(crate) fn route() -> Route {
         .auth(Auth::Customer(Scope::Models))
         .memory_mb(512)
         .timeout(Duration::from_secs(29))
-        .uses(&[
-            Action::GetRecords,
-            Action::WriteRecords,
-            Action::DeleteRecords,
-            Action::ReadBlobs,
-            Action::WriteBlobs,
-            Action::DeleteBlobs,
-            Action::Call(INSPECT_FUNCTION),
-        ])
+        .uses(TAKES_FILES)
 }
+
+/// What it takes to take a file in.
+pub(crate) const TAKES_FILES: &[Action] = &[
+    Action::GetRecords,
+    Action::WriteRecords,
+    Action::DeleteRecords,
+    Action::ReadBlobs,
+    Action::WriteBlobs,
+    Action::DeleteBlobs,
+    Action::Call(INSPECT_FUNCTION),
+];
 
 /// Upload a model
 ///
@@ -57,7 +60,7 @@ async fn upload(
 ) -> Result<Response> {
     if is_json(&request) {
         let key = key.as_deref();
-        let begun = begin::begin(&app, &caller.customer, key, &base, request).await?;
+        let begun = begin::begin(&app, &caller.customer, None, key, &base, request).await?;
         return Ok((StatusCode::CREATED, Json(begun)).into_response());
     }
     let (upload, fingerprint) = form::read(request, app.settings().upload_limit).await?;

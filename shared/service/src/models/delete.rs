@@ -1,6 +1,7 @@
 //! Deleting a model: the head and the list's pointer go at once, so nothing can use or change it any
 //! more; the rest of it follows by way of the change feed, through any crash.
 
+use domain::job::Failure;
 use ports::{Condition, Key, Query, Write};
 use serde::Deserialize;
 
@@ -31,6 +32,12 @@ pub(super) async fn unchanged(app: &App, head: &Head) -> Result<bool> {
     let Ok(token) = written else { return Ok(false) };
     app.ports.records.durable(token).await?;
     Ok(true)
+}
+
+/// Why a job fails whose model was deleted.
+pub(crate) fn deleted(id: &str) -> Failure {
+    let message = format!("the model `{id}` was deleted before the job had its result");
+    Failure { code: "NO_MODEL".to_owned(), message }
 }
 
 /// A row of a version or revision, as far as it matters here.

@@ -52,7 +52,7 @@ async fn begin(platform: &Platform, more: Value) -> Result<Begun> {
     body["checksum"] = Checksum::of(&file()).to_string().into();
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let body = serde_json::from_value(body).unwrap();
-    let new = New::read(&platform.app, &platform.customer, body).await?;
+    let new = New::read(&platform.app, &platform.customer, None, body).await?;
     uploads::begin(&platform.app, &platform.customer, new, Commit::alone()).await
 }
 
@@ -88,7 +88,7 @@ async fn validate(platform: &Platform, begun: &Begun) -> Result<()> {
 }
 
 async fn shown(platform: &Platform, begun: &Begun) -> Summary {
-    models::show_one(&platform.app, &platform.customer, &begun.id).await.unwrap().summary
+    models::look(&platform.app, &platform.customer, &begun.id, None).await.unwrap().0
 }
 
 /// The statuses of all versions, oldest first.

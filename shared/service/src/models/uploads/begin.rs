@@ -31,11 +31,16 @@ struct FileSaid {
 }
 
 impl New {
-    /// Reads an announcement.
+    /// Reads an announcement; `model` is the id in the path, of which it is to be a version.
     ///
     /// # Errors
     /// `Invalid` with the field that is wrong or breaks a limit, before anything is sent.
-    pub async fn read(app: &App, customer: &str, body: rest::NewUpload) -> Result<Self> {
+    pub async fn read(
+        app: &App,
+        customer: &str,
+        model: Option<&str>,
+        body: rest::NewUpload,
+    ) -> Result<Self> {
         let size = body.size;
         let plan = upload::Plan::new(size, body.part_size)
             .map_err(|error| Error::invalid(error.field, error.to_string()))?;
@@ -87,7 +92,12 @@ impl New {
                 about.set(field, &text)?;
             }
         }
-        let target = Target::read(app, customer, body.version_of, about, file_name).await?;
+        let target = match model {
+            Some(id) => Target::read(app, customer, Some(id.to_owned()), about, file_name)
+                .await
+                .map_err(Error::in_path)?,
+            None => Target::read(app, customer, body.version_of, about, file_name).await?,
+        };
         Ok(Self { target, file: FileSaid { checksum, size, format }, given, plan })
     }
 }

@@ -5,6 +5,12 @@ use protocol::rest::uploads::Progress;
 
 use crate::*;
 
+/// Why an inference on the model is refused; none when it is taken.
+async fn refusal(platform: &Platform, model: &str) -> Option<String> {
+    let body = json!({ "model_id": model, "input": crate::support::rows(1), "async": true });
+    platform.infer(body).await.err().map(|error| error.to_string())
+}
+
 async fn progress(platform: &Platform, begun: &Begun) -> Progress {
     let (app, customer) = (&platform.app, &platform.customer);
     uploads::progress(app, customer, &reference(begun)).await.unwrap()
@@ -21,12 +27,14 @@ async fn a_file_that_came_in_parts_becomes_a_model() {
     let refused = complete(&platform, &begun).await.unwrap_err();
     assert!(matches!(&refused, Error::Conflict(why) if why.contains("missing: 1;")), "{refused}");
     assert_eq!(shown(&platform, &begun).await.status, "uploading");
+    assert!(refusal(&platform, &begun.id).await.unwrap().contains("it is uploading"));
 
     send(&platform, &begun, &[1]).await;
     // again and again changes nothing
     for _ in 0..2 {
         assert_eq!(complete(&platform, &begun).await.unwrap().status, "validating");
     }
+    assert!(refusal(&platform, &begun.id).await.unwrap().contains("it is validating"));
     let late = uploads::sign(&platform.app, &platform.customer, &begun.id, &[], "").await;
     assert!(matches!(late, Err(Error::Conflict(_))), "{late:?}");
     validate(&platform, &begun).await.unwrap();
@@ -34,6 +42,7 @@ async fn a_file_that_came_in_parts_becomes_a_model() {
     let model = shown(&platform, &begun).await;
     assert_eq!((model.status.as_str(), model.size), ("ready", file().len() as u64));
     assert_eq!(complete(&platform, &begun).await.unwrap(), model);
+    assert_eq!(refusal(&platform, &begun.id).await, None);
     // the file alone is left
     assert_eq!((pending(&platform).await, platform.files().len()), (0, 1));
     models::delete(&platform.app, &platform.customer, &begun.id).await.unwrap();
@@ -104,6 +113,23 @@ async fn versions_come_in_parts_too() {
     }
     assert_eq!(shown(&platform, &second).await.version, 3);
     assert_eq!(statuses(&platform, &id).await, ["ready", "ready", "ready"]);
+}
+
+#[tokio::test]
+async fn a_rejected_version_says_why_and_leaves_the_others() {
+    let platform = Platform::start().await;
+    let id = platform.model().await;
+    let version = json!({ "name": null, "version_of": id, "input_shape": [null, 7] });
+    let begun = begin(&platform, version).await.unwrap();
+    send(&platform, &begun, &[1, 2]).await;
+    complete(&platform, &begun).await.unwrap();
+    validate(&platform, &begun).await.unwrap();
+    assert_eq!(statuses(&platform, &id).await, ["ready", "rejected"]);
+    assert_eq!((pending(&platform).await, platform.files().len()), (0, 1));
+    let reason = refusal(&platform, &reference(&begun)).await.unwrap();
+    assert!(reason.contains("input_shape: says [N, 7]"), "{reason}");
+    assert_eq!(shown(&platform, &begun).await.version, 1);
+    assert_eq!(refusal(&platform, &id).await, None);
 }
 
 #[tokio::test]

@@ -78,6 +78,15 @@ fn rows() -> Vec<Row> {
         },
         row("models-upload-give-up", 204, |ids| format!("/models/{}/upload", ids.upload)),
         row("models-complete", 202, |ids| format!("/models/{}/complete", ids.model)),
+        Row {
+            body: |_| Body::Json(json!({ "labels": ["a"] })),
+            ..row("models-update-schema", 200, |ids| format!("/models/{}/schema", ids.model))
+        },
+        Row {
+            body: |_| Body::Model,
+            ..row("models-upload-version", 201, |ids| format!("/models/{}/versions", ids.model))
+        },
+        row("models-list-versions", 200, |ids| format!("/models/{}/versions", ids.model)),
         row("models-download", 302, |ids| format!("/models/{}/download", ids.model)),
         Row { body: inference, ..row("inference-submit", 202, |_| "/inference".into()) },
         row("inference-show", 200, |ids| format!("/inference/{}", ids.job)),

@@ -67,10 +67,10 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     let text = read(args.input.as_deref())?;
     let given = input::parse(&text).map_err(|fault| usage(format!("the input {fault}")))?;
     let client = args.connection.client()?;
-    let (model, version) = client.model_version(&args.model).await?;
+    let model = client.model_reference(&args.model).await?;
     let request = Request {
         input: tensor(given, &client, &model).await?,
-        model_id: version.map_or_else(|| model.clone(), |version| format!("{model}@{version}")),
+        model_id: model,
         run_async: args.run_async,
         project_id: None,
         options: Options { timeout: args.timeout, ..Options::default() },

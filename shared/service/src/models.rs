@@ -20,7 +20,7 @@ pub use accept::Given;
 pub(crate) use accept::{Candidate, File, Target};
 pub use delete::delete;
 pub(crate) use delete::{clear, deleted};
-pub use description::{About, Description, Shape, read_shape};
+pub use description::{About, Description, MAX_DESCRIPTION, Shape, read_shape};
 pub use download::{download, download_for_task};
 pub(crate) use find::{find_pinned, find_version};
 pub use inspect::{InspectRequest, Inspected};

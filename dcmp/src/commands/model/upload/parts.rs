@@ -133,7 +133,7 @@ impl Upload<'_> {
             }
         };
         let sum = tokio::task::spawn_blocking(sum).await?;
-        sum.map_err(|cause| super::unreadable(self.path, &cause))
+        sum.map_err(|cause| super::fields::unreadable(self.path, &cause))
     }
 
     /// The upload of this file that somebody began and did not finish.
@@ -220,7 +220,8 @@ impl Upload<'_> {
             Ok((bytes.into(), checksum))
         };
         let read = tokio::task::spawn_blocking(read).await?;
-        let (bytes, checksum) = read.map_err(|cause| super::unreadable(self.path, &cause))?;
+        let (bytes, checksum) =
+            read.map_err(|cause| super::fields::unreadable(self.path, &cause))?;
         let mut pause = PAUSE;
         for attempt in 1.. {
             let sent = Arc::new(AtomicU64::new(0));

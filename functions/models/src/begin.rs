@@ -2,11 +2,25 @@
 
 use api::{Body, Result};
 use axum::extract::{FromRequest, Request};
-use protocol::rest::uploads::{Begun, NewUpload, PartWanted};
+use protocol::rest::{
+    models::Model,
+    uploads::{Begun, NewUpload, PartWanted},
+};
 use service::{
     App, idempotency,
     models::uploads::{self, New},
 };
+use utoipa::ToSchema;
+
+/// The answer to an upload.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum Uploaded {
+    /// To a form with the file: the model.
+    Model(Box<Model>),
+    /// To an announcement in JSON: how the file is sent.
+    Begun(Begun),
+}
 
 /// Puts the upload on record, and signs the parts whose checksums came with it; `model` is the id in
 /// the path, if there is one.

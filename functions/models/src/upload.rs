@@ -5,19 +5,18 @@ use axum::{
     Json,
     extract::{Request, State},
     http::StatusCode,
-    response::{IntoResponse, Response},
 };
 use domain::access::Scope;
 use ports::Action;
-use protocol::rest::{
-    models::{Model, Upload as Form},
-    uploads::{Begun, NewUpload},
-};
+use protocol::rest::{models::Upload as Form, uploads::NewUpload};
 use service::{App, INSPECT_FUNCTION, idempotency, models};
 use std::time::Duration;
 use utoipa_axum::routes;
 
-use crate::{begin, form};
+use crate::{
+    begin::{self, Uploaded},
+    form,
+};
 
 pub(crate) fn route() -> Route {
     Route::new("models-upload", routes!(upload))
@@ -49,7 +48,7 @@ pub(crate) const TAKES_FILES: &[Action] = &[
     tag = "Models",
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key changes nothing")),
     request_body(content((Form = "multipart/form-data"), (NewUpload = "application/json"))),
-    responses((status = 201, content((Model = "application/json"), (Begun = "application/json"))))
+    responses((status = 201, body = Uploaded))
 )]
 async fn upload(
     State(app): State<App>,
@@ -57,11 +56,11 @@ async fn upload(
     IdempotencyKey(key): IdempotencyKey,
     Base(base): Base,
     request: Request,
-) -> Result<Response> {
+) -> Result<(StatusCode, Json<Uploaded>)> {
     if is_json(&request) {
         let key = key.as_deref();
         let begun = begin::begin(&app, &caller.customer, None, key, &base, request).await?;
-        return Ok((StatusCode::CREATED, Json(begun)).into_response());
+        return Ok((StatusCode::CREATED, Json(Uploaded::Begun(begun))));
     }
     let (upload, fingerprint) = form::read(request, app.settings().upload_limit).await?;
     let request = idempotency::Request {
@@ -73,5 +72,5 @@ async fn upload(
     let create = |commit| models::upload(&app, &caller.customer, upload, commit);
     let model = idempotency::once(&app, request, create).await?;
     let model = models::complete(&app, model).await?;
-    Ok((StatusCode::CREATED, Json(model)).into_response())
+    Ok((StatusCode::CREATED, Json(Uploaded::Model(Box::new(model)))))
 }

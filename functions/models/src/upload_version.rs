@@ -7,17 +7,17 @@ use axum::{
     Json,
     extract::{Request, State},
     http::StatusCode,
-    response::{IntoResponse, Response},
 };
 use domain::access::Scope;
-use protocol::rest::{
-    models::{Model, Upload as Form},
-    uploads::{Begun, NewUpload},
-};
+use protocol::rest::{models::Upload as Form, uploads::NewUpload};
 use service::{App, idempotency, models};
 use utoipa_axum::routes;
 
-use crate::{begin, form, upload::TAKES_FILES};
+use crate::{
+    begin::{self, Uploaded},
+    form,
+    upload::TAKES_FILES,
+};
 
 pub(crate) fn route() -> Route {
     Route::new("models-upload-version", routes!(upload_version))
@@ -42,7 +42,7 @@ pub(crate) fn route() -> Route {
         ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key changes nothing"),
     ),
     request_body(content((Form = "multipart/form-data"), (NewUpload = "application/json"))),
-    responses((status = 201, content((Model = "application/json"), (Begun = "application/json"))))
+    responses((status = 201, body = Uploaded))
 )]
 async fn upload_version(
     State(app): State<App>,
@@ -51,11 +51,11 @@ async fn upload_version(
     Path(id): Path<String>,
     Base(base): Base,
     request: Request,
-) -> Result<Response> {
+) -> Result<(StatusCode, Json<Uploaded>)> {
     if is_json(&request) {
         let (customer, key) = (&caller.customer, key.as_deref());
         let begun = begin::begin(&app, customer, Some(&id), key, &base, request).await?;
-        return Ok((StatusCode::CREATED, Json(begun)).into_response());
+        return Ok((StatusCode::CREATED, Json(Uploaded::Begun(begun))));
     }
     let (upload, fingerprint) = form::read(request, app.settings().upload_limit).await?;
     let request = idempotency::Request {
@@ -68,5 +68,5 @@ async fn upload_version(
     let create = |commit| models::upload_version(&app, &caller.customer, &id, upload, commit);
     let model = idempotency::once(&app, request, create).await?;
     let model = models::complete(&app, model).await?;
-    Ok((StatusCode::CREATED, Json(model)).into_response())
+    Ok((StatusCode::CREATED, Json(Uploaded::Model(Box::new(model)))))
 }

@@ -3,7 +3,7 @@
 use domain::upload;
 use ports::Checksum;
 use protocol::rest::uploads as rest;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     parts::MAX_SIGNED,
@@ -41,65 +41,76 @@ impl New {
         model: Option<&str>,
         body: rest::NewUpload,
     ) -> Result<Self> {
-        let size = body.size;
-        let plan = upload::Plan::new(size, body.part_size)
-            .map_err(|error| Error::invalid(error.field, error.to_string()))?;
-        let most = app.settings().uploads.max_size;
-        if size > most {
-            let message = format!(
-                "{size} bytes are over this platform's limit of {most} for a model; store its \
-                 weights as float16, or leave out what inference does not need"
-            );
-            return Err(Error::invalid("size", message));
-        }
+        let plan = plan(app, &body)?;
         let checksum = read_checksum("checksum", &body.checksum)?;
-        if let Some(parts) = &body.parts {
-            if body.part_size.is_none() {
-                let message = "missing; give it with `parts`, which depend on it";
-                return Err(Error::invalid("part_size", message));
-            }
-            let (given, count) = (parts.len(), plan.parts());
-            if given != count as usize || given > MAX_SIGNED {
-                let message = format!(
-                    "lists {given} checksums, the file has {count} parts; with more than \
-                     {MAX_SIGNED} leave it out and use POST /api/v1/models/{{id}}/upload/parts"
-                );
-                return Err(Error::invalid("parts", message));
-            }
-            for (at, checksum) in parts.iter().enumerate() {
-                read_checksum(&format!("parts[{at}]"), checksum)?;
-            }
-        }
         let file_name = body.file_name.as_deref();
         let format = read_format(body.format.as_deref(), file_name)?;
         let given = Given {
-            input_shape: shape("input_shape", body.input_shape)?,
-            output_shape: shape("output_shape", body.output_shape)?,
+            input_shape: shape("input_shape", body.input_shape.as_deref())?,
+            output_shape: shape("output_shape", body.output_shape.as_deref())?,
         };
-        let mut about = About::default();
-        let json =
-            |schema: Option<serde_json::Map<_, _>>| schema.map(|s| Value::Object(s).to_string());
-        for (field, text) in [
-            ("name", body.name),
-            ("placement", body.placement),
-            ("input_schema", json(body.input_schema)),
-            ("output_schema", json(body.output_schema)),
-            ("labels", body.labels.map(|labels| Value::from(labels).to_string())),
-            ("preprocessing", body.preprocessing),
-            ("postprocessing", body.postprocessing),
-        ] {
-            if let Some(text) = text {
-                about.set(field, &text)?;
-            }
-        }
+        let about = about(&body)?;
         let target = match model {
             Some(id) => Target::read(app, customer, Some(id.to_owned()), about, file_name)
                 .await
                 .map_err(Error::in_path)?,
-            None => Target::read(app, customer, body.version_of, about, file_name).await?,
+            None => Target::read(app, customer, body.version_of.clone(), about, file_name).await?,
         };
-        Ok(Self { target, file: FileSaid { checksum, size, format }, given, plan })
+        Ok(Self { target, file: FileSaid { checksum, size: body.size, format }, given, plan })
     }
+}
+
+/// How the file is cut, within the limits.
+fn plan(app: &App, body: &rest::NewUpload) -> Result<upload::Plan> {
+    let size = body.size;
+    let plan = upload::Plan::new(size, body.part_size)
+        .map_err(|error| Error::invalid(error.field, error.to_string()))?;
+    let most = app.settings().uploads.max_size;
+    if size > most {
+        let message = format!(
+            "{size} bytes are over this platform's limit of {most} for a model; store its weights \
+             as float16, or leave out what inference does not need"
+        );
+        return Err(Error::invalid("size", message));
+    }
+    let Some(parts) = &body.parts else { return Ok(plan) };
+    if body.part_size.is_none() {
+        let message = "missing; give it with `parts`, which depend on it";
+        return Err(Error::invalid("part_size", message));
+    }
+    let (given, count) = (parts.len(), plan.parts());
+    if given != count as usize || given > MAX_SIGNED {
+        let message = format!(
+            "lists {given} checksums, the file has {count} parts; with more than {MAX_SIGNED} leave \
+             it out and use POST /api/v1/models/{{id}}/upload/parts"
+        );
+        return Err(Error::invalid("parts", message));
+    }
+    for (at, checksum) in parts.iter().enumerate() {
+        read_checksum(&format!("parts[{at}]"), checksum)?;
+    }
+    Ok(plan)
+}
+
+/// What is said of the model, as a form would say it.
+fn about(body: &rest::NewUpload) -> Result<About> {
+    let json =
+        |schema: &Option<Map<String, Value>>| schema.clone().map(|s| Value::Object(s).to_string());
+    let mut about = About::default();
+    for (field, text) in [
+        ("name", body.name.clone()),
+        ("placement", body.placement.clone()),
+        ("input_schema", json(&body.input_schema)),
+        ("output_schema", json(&body.output_schema)),
+        ("labels", body.labels.clone().map(|labels| Value::from(labels).to_string())),
+        ("preprocessing", body.preprocessing.clone()),
+        ("postprocessing", body.postprocessing.clone()),
+    ] {
+        if let Some(text) = text {
+            about.set(field, &text)?;
+        }
+    }
+    Ok(about)
 }
 
 /// Puts the version on record whose file is to come. Its parts' URLs come from [`sign`](super::sign).
@@ -162,7 +173,7 @@ pub(super) fn read_checksum(field: &str, text: &str) -> Result<Checksum> {
     Checksum::parse(text).ok_or_else(|| Error::invalid(field, message))
 }
 
-fn shape(field: &str, given: Option<Vec<Option<i64>>>) -> Result<Option<Shape>> {
-    let text = given.map(|dims| Value::from(dims).to_string());
+fn shape(field: &str, given: Option<&[Option<i64>]>) -> Result<Option<Shape>> {
+    let text = given.map(|dims| Value::from(dims.to_vec()).to_string());
     text.map(|text| crate::models::read_shape(field, &text)).transpose()
 }

@@ -2,6 +2,8 @@
 //! like every other file. Whoever does it says so in the upload's row and again while it takes, so
 //! two never do it at once, and when one died another begins anew.
 
+use std::time::Duration;
+
 use domain::model::Status;
 use ports::{Checksum, Part};
 use sha2::{Digest, Sha256};
@@ -27,7 +29,7 @@ const CHUNK: u64 = 4 << 20;
 const MAX_TRIES: u32 = 5;
 
 /// Somebody at it says so again after this.
-const RENEW_MS: u64 = UNHEARD_MS / 3;
+const RENEW: Duration = Duration::from_millis(UNHEARD_MS / 3);
 
 /// Looks at the complete file of a version. Does nothing when somebody is at it, or it was judged
 /// before.
@@ -53,12 +55,12 @@ pub async fn validate(app: &App, id: &str, number: u32) -> Result<()> {
         reject(app, id, number, found.version.status, &reason).await?;
         return end(app, id, number).await;
     }
-    let mut work = Work { app, found, renewed_ms: now };
+    let mut work = Work { app, found };
     let begun = Row { tries: row.tries + 1, ..row };
     if !work.claim(begun).await? {
         return Ok(());
     }
-    match work.look().await {
+    match work.go().await {
         Ok(true) => end(app, id, number).await,
         Ok(false) => Ok(()),
         Err(cause) => {
@@ -94,107 +96,100 @@ pub(super) async fn end(app: &App, id: &str, number: u32) -> Result<()> {
 struct Work<'a> {
     app: &'a App,
     found: Found,
-    /// When we last said so.
-    renewed_ms: u64,
 }
 
 impl Work<'_> {
-    /// Says that we are at it; false when somebody else is.
-    async fn claim(&mut self, row: Row) -> Result<bool> {
-        let now = self.app.now_ms();
-        let until = now + UNHEARD_MS;
-        let (row, writes) = self.found.change(&Row { busy_until_ms: until, ..row }, until)?;
-        let ours = stored::commit(self.app, writes).await?;
-        self.found.row = Some(row);
-        self.renewed_ms = now;
-        Ok(ours)
-    }
-
-    /// Says so again, if it is time.
-    async fn renew(&mut self, after_ms: u64) -> Result<bool> {
-        match &self.found.row {
-            Some(row) if self.app.now_ms() >= self.renewed_ms + after_ms => {
-                let row = row.clone();
-                self.claim(row).await
+    /// Looks at the file, and says all the while that we are at it. False when somebody took over.
+    async fn go(&mut self) -> Result<bool> {
+        let Found { head, version, row: Some(row) } = &self.found else { return Ok(false) };
+        let (app, id, version, row) = (self.app, head.id.clone(), version.clone(), row.clone());
+        let mut looking = std::pin::pin!(look(app, &id, &version, &row));
+        loop {
+            tokio::select! {
+                looked = &mut looking => return looked.map(|()| true),
+                () = app.ports.clock.sleep(RENEW) => {
+                    let row = self.found.row.clone().unwrap_or_else(|| row.clone());
+                    if !self.claim(row).await? {
+                        return Ok(false);
+                    }
+                }
             }
-            _ => Ok(true),
         }
     }
 
+    /// Says that we are at it; false when somebody else is.
+    async fn claim(&mut self, row: Row) -> Result<bool> {
+        let until = self.app.now_ms() + UNHEARD_MS;
+        let (row, writes) = self.found.change(&Row { busy_until_ms: until, ..row }, until)?;
+        self.found.row = Some(row);
+        stored::commit(self.app, writes).await
+    }
+
     /// Lets others try at once.
-    async fn release(&mut self) -> Result<()> {
+    async fn release(&self) -> Result<()> {
         let Some(row) = self.found.row.clone() else { return Ok(()) };
         let due_ms = row.pending.due_ms;
         let (_, writes) = self.found.change(&Row { busy_until_ms: 0, ..row }, due_ms)?;
         stored::commit(self.app, writes).await.map(drop)
     }
+}
 
-    /// True when the file was judged; false when somebody else took over.
-    async fn look(&mut self) -> Result<bool> {
-        let (id, number) = (self.found.head.id.clone(), self.found.version.number);
-        if let Err(reason) = self.join().await? {
-            reject(self.app, &id, number, Status::Validating, &reason).await?;
-            return Ok(true);
-        }
-        let Some(checksum) = self.sum().await? else { return Ok(false) };
-        let announced = &self.found.version.checksum;
-        if checksum.to_string() != *announced {
-            let reason = format!(
-                "the whole file has the checksum {checksum}, {announced} was announced: it was \
-                 changed or its parts were mixed up; upload it again"
-            );
-            reject(self.app, &id, number, Status::Validating, &reason).await?;
-            return Ok(true);
-        }
-        if !self.renew(0).await? {
-            return Ok(false);
-        }
-        judge(self.app, &id, number).await?;
-        Ok(true)
+/// Joins the file, sums it up, and judges it.
+async fn look(app: &App, id: &str, version: &Version, row: &Row) -> Result<()> {
+    let number = version.number;
+    let reject = async |reason: &str| reject(app, id, number, Status::Validating, reason).await;
+    if let Some(changed) = join(app, version, row).await? {
+        let reason = format!("its parts {changed} were changed; upload it again");
+        return reject(&reason).await.map(drop);
     }
+    let (checksum, announced) = (sum(app, version).await?.to_string(), &version.checksum);
+    if checksum != *announced {
+        let reason = format!(
+            "the whole file has the checksum {checksum}, {announced} was announced: it was changed \
+             or its parts were mixed up; upload it again"
+        );
+        return reject(&reason).await.map(drop);
+    }
+    judge(app, id, number).await
+}
 
-    /// Joins the parts, unless that was done before; a reason when they do not make up the file.
-    async fn join(&self) -> Result<std::result::Result<(), String>> {
-        let Found { version, row: Some(row), .. } = &self.found else { return Ok(Ok(())) };
-        let Version { blob, size, .. } = &**version;
-        let blobs = &self.app.ports.blobs;
-        if blobs.head(blob).await?.is_some() {
-            return Ok(Ok(()));
-        }
-        let there = match blobs.uploaded_parts(blob, &row.upload).await {
-            Err(ports::Error::NotFound(_)) => Vec::new(),
-            there => there?,
-        };
-        let missing = row.plan(*size)?.missing(there.iter().map(|p| (p.part.number, p.size)));
-        if !missing.is_empty() {
-            let parts = domain::upload::list(&missing);
-            return Ok(Err(format!("its parts {parts} were changed; upload it again")));
-        }
-        let parts: Vec<Part> = there.iter().map(|found| found.part).collect();
-        blobs.complete_upload(blob, &row.upload, &parts).await?;
-        Ok(Ok(()))
+/// Joins the parts, unless that was done before; the numbers of those that were changed since the
+/// upload was complete, if some were.
+async fn join(app: &App, version: &Version, row: &Row) -> Result<Option<String>> {
+    let (blobs, blob) = (&app.ports.blobs, &version.blob);
+    if blobs.head(blob).await?.is_some() {
+        return Ok(None);
     }
+    let there = match blobs.uploaded_parts(blob, &row.upload).await {
+        Err(ports::Error::NotFound(_)) => Vec::new(),
+        there => there?,
+    };
+    let sizes = there.iter().map(|found| (found.part.number, found.size));
+    let missing = row.plan(version.size)?.missing(sizes);
+    if !missing.is_empty() {
+        return Ok(Some(domain::upload::list(&missing)));
+    }
+    let parts: Vec<Part> = there.iter().map(|found| found.part).collect();
+    blobs.complete_upload(blob, &row.upload, &parts).await?;
+    Ok(None)
+}
 
-    /// The checksum of the whole file, a chunk at a time; `None` when somebody else took over.
-    async fn sum(&mut self) -> Result<Option<Checksum>> {
-        let (blob, size) = (self.found.version.blob.clone(), self.found.version.size);
-        let mut hash = Sha256::new();
-        let mut at = 0;
-        while at < size {
-            let chunk = self.app.ports.blobs.get(&blob, Some(at..size.min(at + CHUNK))).await?;
-            let chunk = chunk.filter(|chunk| !chunk.is_empty());
-            let chunk = chunk.ok_or_else(|| Error::internal(format!("{blob} ends at {at}")))?;
-            at += chunk.len() as u64;
-            // milliseconds of computing, apart from those who wait for something
-            let summed = tokio::task::spawn_blocking(move || {
-                hash.update(&chunk);
-                hash
-            });
-            hash = summed.await.map_err(Error::internal)?;
-            if !self.renew(RENEW_MS).await? {
-                return Ok(None);
-            }
-        }
-        Ok(Some(Checksum::from_digest(hash.finalize().into())))
+/// The checksum of the whole file, a chunk at a time.
+async fn sum(app: &App, version: &Version) -> Result<Checksum> {
+    let (blob, size) = (&version.blob, version.size);
+    let mut hash = Sha256::new();
+    let mut at = 0;
+    while at < size {
+        let chunk = app.ports.blobs.get(blob, Some(at..size.min(at + CHUNK))).await?;
+        let chunk = chunk.filter(|chunk| !chunk.is_empty());
+        let chunk = chunk.ok_or_else(|| Error::internal(format!("{blob} ends at {at}")))?;
+        at += chunk.len() as u64;
+        // milliseconds of computing, apart from those who wait for something
+        let summed = tokio::task::spawn_blocking(move || {
+            hash.update(&chunk);
+            hash
+        });
+        hash = summed.await.map_err(Error::internal)?;
     }
+    Ok(Checksum::from_digest(hash.finalize().into()))
 }

@@ -24,6 +24,7 @@ mod refused_models;
 mod schema;
 mod secrets;
 mod tenants;
+mod uploads;
 mod versions;
 
 use reqwest::{Method, StatusCode, multipart::Form};

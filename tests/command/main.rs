@@ -16,3 +16,4 @@ mod models;
 mod shell;
 mod tls;
 mod up;
+mod uploads;

@@ -1,5 +1,7 @@
-//! Models: upload, list, show, change, delete, download; their versions.
+//! Models: upload at once or in parts, list, show, change, delete, download; their versions.
 
+mod begin;
+mod complete;
 mod delete;
 mod download;
 mod form;
@@ -8,6 +10,9 @@ mod list_versions;
 mod show;
 mod update_schema;
 mod upload;
+mod upload_give_up;
+mod upload_parts;
+mod upload_progress;
 mod upload_version;
 
 use api::Route;
@@ -16,6 +21,10 @@ use api::Route;
 pub fn routes() -> Vec<Route> {
     vec![
         upload::route(),
+        upload_parts::route(),
+        upload_progress::route(),
+        upload_give_up::route(),
+        complete::route(),
         list::route(),
         show::route(),
         update_schema::route(),

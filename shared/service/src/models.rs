@@ -14,8 +14,10 @@ mod show;
 mod stored;
 mod update;
 mod upload;
+pub mod uploads;
 
-pub use accept::{Candidate, File, Given, Target, accept, announce, begin_validation, judge};
+pub use accept::Given;
+pub(crate) use accept::{Candidate, File, Target};
 pub use delete::delete;
 pub(crate) use delete::{clear, deleted};
 pub use description::{About, Description, MAX_DESCRIPTION, Shape, read_shape};

@@ -7,7 +7,6 @@ mod support;
 
 mod deleted;
 mod revisions;
-mod steps;
 mod versions;
 
 use dcmp_service::{Error, Result};

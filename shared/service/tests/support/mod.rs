@@ -11,6 +11,7 @@ pub use engine::Gate;
 pub use fakes::Sent;
 
 use std::{
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -69,6 +70,7 @@ fn app(ports: Ports, engine: Option<Arc<dyn Engine>>) -> App {
         chosen_keys: false,
         public_url: None,
         upload_limit: 1 << 20,
+        uploads: Default::default(),
         lease: Default::default(),
     };
     App::new(ports, settings, engine)
@@ -112,6 +114,30 @@ impl Platform {
         let (customer, key, key_id) = customer(&app).await;
         let _directory = directory;
         Self { app, customer, key, key_id, store, disk, ahead_us, sent, width, _directory }
+    }
+
+    /// From now on this looks at models in the place of `models-inspect`.
+    pub fn inspector<F, A>(&self, look: F)
+    where
+        F: Fn() -> A + Send + Sync + 'static,
+        A: Future<Output = ports::Result<Inspected>> + Send + 'static,
+    {
+        let limit = Duration::from_secs(600);
+        self.store.functions().register(INSPECT_FUNCTION, limit, move |_| {
+            let looked = look();
+            async { Ok(serde_json::to_vec(&looked.await?).unwrap().into()) }
+        });
+    }
+
+    /// Every file of the object store, those of unfinished uploads included.
+    pub fn files(&self) -> Vec<PathBuf> {
+        fn below(folder: &Path) -> Vec<PathBuf> {
+            let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            entries.flat_map(|path| if path.is_dir() { below(&path) } else { vec![path] }).collect()
+        }
+        let folders =
+            ["blobs", "uploads", "incoming"].map(|name| self._directory.path().join(name));
+        folders.iter().flat_map(|folder| below(folder)).collect()
     }
 
     /// What was sent to queues since the last call.

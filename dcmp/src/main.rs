@@ -99,6 +99,12 @@ fn block_on(mut builder: Builder, work: impl Future<Output = Result<Exit>>) -> R
 /// crate. The answer is what a device keeps of it for its owner, whatever is shown.
 fn log() -> Journal {
     let filter = EnvFilter::try_from_env("DCMP_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    // it would write whole frames and handshakes, with the keys, tokens and addresses in them
+    let quiet = ["tungstenite=info", "tokio_tungstenite=info"];
+    let filter = quiet
+        .into_iter()
+        .filter_map(|directive| directive.parse().ok())
+        .fold(filter, EnvFilter::add_directive);
     let screen = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())

@@ -100,7 +100,9 @@ fn behind(word: &str, prefix: &str, secret: impl Fn(&str) -> &str) -> String {
 
 /// How many letters, digits and what joins them a text begins with.
 fn letters(text: &str) -> usize {
-    text.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')).count()
+    text.bytes()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+        .count()
 }
 
 /// A word without what surrounds it in JSON and elsewhere, in lower case.

@@ -1,5 +1,7 @@
 //! A device leaves because its owner wants it to.
 
+use std::time::Duration;
+
 use dcmp_service::{Error, devices};
 use domain::job::State;
 use protocol::socket::{Bye, Hello, Share};
@@ -34,7 +36,8 @@ async fn a_drained_device_finishes_gets_nothing_new_and_leaves() {
     assert!(device.tasks().is_empty());
     assert_eq!(platform.show(&device.id).await.status, "offline");
     assert_eq!(drain_again(&platform, &device.id).await, "offline");
-    // started again it is as good as new
+    // started again it is as good as new, once nobody believes any more that nothing waits
+    platform.pass(Duration::from_secs(2));
     let mut device = platform.device("one").await;
     assert_eq!(platform.show(&device.id).await.status, "idle");
     assert_eq!(device.task().await.task_id, second);

@@ -69,7 +69,7 @@ pub fn run(target: &Target, length: Length, kept: &Path) -> Result<Report> {
         max_shrink_iters: MAX_SHRINKING,
         ..Config::default()
     };
-    let mut runner = TestRunner::new_with_rng(config, rng);
+    let mut runner = TestRunner::new_with_rng(config.clone(), rng);
     let begun = Instant::now();
     let (executions, peak) = (Cell::new(0), Cell::new(0));
     loop {
@@ -101,6 +101,9 @@ pub fn run(target: &Target, length: Length, kept: &Path) -> Result<Report> {
             let _ = fs::remove_file(&run.present);
             return Ok(Report { executions: executions.get(), took, peak: peak.get() });
         }
+        // one that has run all its cases runs no more
+        let rng = runner.new_rng();
+        runner = TestRunner::new_with_rng(config.clone(), rng);
     }
 }
 

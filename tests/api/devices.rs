@@ -177,7 +177,7 @@ async fn an_owner_reads_a_devices_log() {
     let (status, answer) = platform.client.get(&logs).await;
     assert_eq!((status, &answer["status"]), (StatusCode::OK, &json!("complete")), "{answer}");
     assert_eq!(answer["device_id"], json!(id));
-    let first = &answer["logs"][0];
+    let first = answer["logs"][0].clone();
     assert_eq!((&first["level"], text(&first["time"]).len()), (&json!("info"), 24));
     assert_eq!(first["message"], json!(format!("connected as {id}")));
     // it is there for an hour
@@ -201,7 +201,7 @@ async fn an_owner_reads_a_devices_log() {
         let (status, answer) = platform.client.get(poll).await;
         (status == StatusCode::OK).then_some(answer)
     });
-    assert_eq!(complete.await["logs"][0], *first);
+    assert_eq!(complete.await["logs"][0], first);
 
     for (query, words) in [
         ("lines=0", &["lines: ", "1 to 1000"][..]),

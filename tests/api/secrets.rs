@@ -47,8 +47,8 @@ const OPEN: &str = "a name that is no secret";
 async fn secrets_stay_out_of_the_log_and_the_store() {
     let options = Options { log: Some("trace"), ..Options::default() };
     let mut platform = Platform::with(options);
-    let created = create_key(&platform).await;
-    let owners = create_key(&platform).await;
+    let created = create_key(&platform, "one").await;
+    let owners = create_key(&platform, "two").await;
     let keys = [KEY, ADMIN, &created, &owners, WRONG[0], WRONG[1]];
     for key in keys {
         show_everywhere(&platform, key).await;
@@ -116,12 +116,12 @@ async fn secrets_stay_out_of_the_log_and_the_store() {
 }
 
 /// A key of a customer with an open name, by a request that is repeated.
-async fn create_key(platform: &Platform) -> String {
+async fn create_key(platform: &Platform, idempotency_key: &str) -> String {
     let (_, customer) = platform.admin.post("/admin/customers", json!({ "name": OPEN })).await;
     let keys = format!("/admin/customers/{}/keys", text(&customer["id"]));
     let repeatable = || {
         let request = platform.admin.request(Method::POST, &keys);
-        answer(request.header("Idempotency-Key", "k").json(&json!({})))
+        answer(request.header("Idempotency-Key", idempotency_key).json(&json!({})))
     };
     let created = text(&repeatable().await.1["secret"]).to_owned();
     repeatable().await;

@@ -83,6 +83,16 @@ impl Client {
         self.answer(self.request(Method::GET, path, &[])).await
     }
 
+    /// Asks with a query.
+    pub(crate) async fn ask(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Answer> {
+        self.answer(self.request(Method::GET, path, query)).await
+    }
+
+    /// Does something that takes no words and may be done twice.
+    pub(crate) async fn act(&self, path: &[&str]) -> Result<Answer> {
+        self.answer(self.request(Method::POST, path, &[])).await
+    }
+
     /// Makes something. A repetition with the same `idempotency_key` makes nothing new.
     pub(crate) async fn post<T: Serialize + Sync>(
         &self,

@@ -11,10 +11,13 @@ mod up;
 
 use std::{io::IsTerminal, process::ExitCode};
 
+use ::device::Journal;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 use crate::{
     commands::{demo, device, devices, infer, job, key, model},
@@ -55,8 +58,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log();
-    match run(cli.command) {
+    let journal = log();
+    match run(cli.command, journal) {
         Ok(exit) => exit.into(),
         Err(error) => {
             let exit = exit::of(&error);
@@ -68,11 +71,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<Exit> {
+fn run(command: Command, journal: Journal) -> Result<Exit> {
     match command {
         // it brings a runtime of its own
         Command::Up(args) => up::run(args),
-        Command::Device(args) => block_on(Builder::new_multi_thread(), device::run(args)),
+        Command::Device(args) => block_on(Builder::new_multi_thread(), device::run(args, journal)),
         Command::Demo(args) => client(demo::run(args)),
         Command::Devices(args) => client(devices::run(args)),
         Command::Model(args) => client(model::run(args)),
@@ -93,14 +96,24 @@ fn block_on(mut builder: Builder, work: impl Future<Output = Result<Exit>>) -> R
 }
 
 /// Warnings and errors on standard error; `DCMP_LOG=debug` shows more, `DCMP_LOG=dcmp=trace` of one
-/// crate.
-fn log() {
+/// crate. The answer is what a device keeps of it for its owner, whatever is shown.
+fn log() -> Journal {
     let filter = EnvFilter::try_from_env("DCMP_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    // it would write whole frames and handshakes, with the keys, tokens and addresses in them
+    let quiet = ["tungstenite=info", "tokio_tungstenite=info"];
+    let filter = quiet
+        .into_iter()
+        .filter_map(|directive| directive.parse().ok())
+        .fold(filter, EnvFilter::add_directive);
+    let screen = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         // it would tell of a line that cannot be written by a macro that panics for the same reason
-        .log_internal_errors(false)
+        .log_internal_errors(false);
+    let journal = Journal::default();
+    tracing_subscriber::registry()
+        .with(screen.with_filter(filter))
+        .with(journal.clone().with_filter(LevelFilter::INFO))
         .init();
+    journal
 }

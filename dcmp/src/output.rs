@@ -98,7 +98,7 @@ pub(crate) fn fields(rows: &[(&str, String)]) -> String {
 const APART: (u16, u16) = (0, 2);
 
 /// Names come from other people; none of them gives orders to this terminal.
-fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

@@ -84,7 +84,8 @@ impl Agent {
             .map_err(|error| Error::Config(format!("the cached models cannot be read: {error}")))?;
         let http =
             Http::new().map_err(|error| Error::Config(format!("no HTTP client: {error}")))?;
-        let report = Arc::new(Report::new(config.slots));
+        config.journal.hide(config.api_key.clone());
+        let report = Arc::new(Report::new(config.slots, config.journal.clone()));
         Ok(Self { config, endpoint, home, disk, http, report })
     }
 
@@ -207,7 +208,7 @@ impl Server {
             let wait =
                 chance::backoff(self.timings.first_retry, self.timings.longest_retry, failures);
             failures += 1;
-            self.report.tell(|| Event::Lost { reason, retry_in: wait });
+            self.report.tell(Event::Lost { reason, retry_in: wait });
             self.report.update(|status| status.connection = Connection::Waiting);
             tokio::select! {
                 () = stop.immediately() => return Ok(()),
@@ -224,11 +225,11 @@ impl Server {
             status.connection = Connection::Online;
             status.device_id = Some(device_id.clone());
         });
-        self.report.tell(|| Event::Connected { device_id, resumed });
+        self.report.tell(Event::Connected { device_id, resumed });
         loop {
             match self.serve(link).await {
                 Ending::Renewed(fresh) => {
-                    self.report.tell(|| Event::Renewed);
+                    self.report.tell(Event::Renewed);
                     link = *fresh;
                 }
                 ending => return ending,

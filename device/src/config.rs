@@ -5,6 +5,8 @@ use std::{ops::Range, path::PathBuf, time::Duration};
 use protocol::socket::{InstanceType, Share};
 use secrecy::SecretString;
 
+use crate::journal::Journal;
+
 /// How to be a device, and whose.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -28,6 +30,8 @@ pub struct Config {
     pub max_model_mb: u64,
     /// Its habits.
     pub timings: Timings,
+    /// Where its log is kept for its owner, who may ask for it from afar.
+    pub journal: Journal,
 }
 
 /// How long things take and how often they happen.

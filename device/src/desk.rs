@@ -126,6 +126,12 @@ impl Desk {
         self.news.notify_one();
     }
 
+    /// Sends frames that are not kept.
+    pub(crate) fn say(&self, frames: Vec<String>) {
+        self.lock().outbox.extend(frames.into_iter().map(Utf8Bytes::from));
+        self.news.notify_one();
+    }
+
     /// What ends an admitted attempt's fetching when it is cancelled.
     pub(crate) fn fetch(&self, ids: &Ids) -> CancellationToken {
         let token = CancellationToken::new();

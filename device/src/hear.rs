@@ -1,6 +1,6 @@
 //! Understanding what the platform says.
 
-use protocol::socket::{Drain, Fault, TaskAck, TaskCancel, TaskRun, kind};
+use protocol::socket::{Drain, Fault, LogsPull, TaskAck, TaskCancel, TaskRun, kind};
 use serde::Deserialize;
 
 use crate::{desk::Ids, report::Event, serve::Server, tasks::Task};
@@ -26,8 +26,11 @@ impl Server {
                 self.desk.cancel(&ids(task_id, fence));
             }),
             Some("drain") => read(text, |Drain { reason }| self.drain(&reason)),
+            Some("logsPull") => read(text, |pull: LogsPull| {
+                self.desk.say(self.report.journal().answer(&pull));
+            }),
             Some("error") => read(text, |Fault { code, message }| {
-                self.report.tell(|| Event::Complaint { code, message });
+                self.report.tell(Event::Complaint { code, message });
             }),
             other => {
                 tracing::debug!(message.kind = other, "a message of an unknown type");

@@ -15,6 +15,7 @@ mod endpoint;
 mod hear;
 mod home;
 mod http;
+mod journal;
 mod link;
 mod machine;
 mod models;
@@ -28,6 +29,7 @@ mod worker;
 
 pub use agent::{Agent, Error, Summary};
 pub use config::{Config, Timings};
+pub use journal::Journal;
 pub use protocol::socket::{InstanceType, Share};
 pub use report::{Connection, Event, Status};
 pub use stop::Stop;

@@ -174,7 +174,7 @@ impl Models {
                 let found = self.fetch(wanted, &hex, task, room).await?;
                 fetch_ms = ms(started);
                 let (model_id, version, bytes) = (&wanted.id, wanted.version, found.0.len() as u64);
-                self.report.tell(|| Event::ModelFetched {
+                self.report.tell(Event::ModelFetched {
                     model_id: model_id.clone(),
                     version,
                     bytes,

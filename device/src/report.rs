@@ -5,6 +5,8 @@ use std::time::Duration;
 use protocol::socket::DeclineReason;
 use tokio::sync::{broadcast, watch};
 
+use crate::journal::{self, Journal};
+
 /// How an agent is doing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Status {
@@ -120,13 +122,14 @@ pub enum Event {
 pub(crate) struct Report {
     status: watch::Sender<Status>,
     events: broadcast::Sender<Event>,
+    journal: Journal,
 }
 
 impl Report {
-    pub(crate) fn new(slots: u32) -> Self {
+    pub(crate) fn new(slots: u32, journal: Journal) -> Self {
         // A listener that falls behind by more loses the oldest; the agent never waits for one.
         let (events, _) = broadcast::channel(1024);
-        Self { status: watch::Sender::new(Status { slots, ..Status::default() }), events }
+        Self { status: watch::Sender::new(Status { slots, ..Status::default() }), events, journal }
     }
 
     pub(crate) fn status(&self) -> watch::Receiver<Status> {
@@ -137,12 +140,18 @@ impl Report {
         self.events.subscribe()
     }
 
-    /// Tells listeners, if there are any; `event` is made only then.
-    pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
-        if self.events.receiver_count() > 0 {
-            // the last listener may have left in between, which is no fault
-            let _ = self.events.send(event());
+    /// Notes an event in the log and tells listeners.
+    pub(crate) fn tell(&self, event: Event) {
+        if let Some((level, text)) = journal::line(&event) {
+            self.journal.note(level, &text);
         }
+        // that nobody listens is no fault
+        let _ = self.events.send(event);
+    }
+
+    /// The log.
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// Changes the status; listeners are woken only when it is different.

@@ -55,7 +55,7 @@ impl Results {
         if self.desk.finish(ids, End::Failed, frame) {
             tracing::debug!(task.id = ids.task_id, error.code, error.message, "task failed");
             let task_id = || ids.task_id.clone();
-            self.report.tell(|| Event::TaskFailed {
+            self.report.tell(Event::TaskFailed {
                 task_id: task_id(),
                 code: error.code,
                 message: error.message,
@@ -117,7 +117,7 @@ impl Results {
     fn keep(&self, task: &Task, frame: String) {
         let latency_ms = task.received.elapsed().as_secs_f64() * 1000.0;
         if self.desk.finish(&task.ids, End::Done(latency_ms), frame) {
-            self.report.tell(|| Event::TaskDone { task_id: task.ids.task_id.clone(), latency_ms });
+            self.report.tell(Event::TaskDone { task_id: task.ids.task_id.clone(), latency_ms });
         }
     }
 }

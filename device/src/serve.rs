@@ -204,7 +204,7 @@ impl Server {
 
     pub(crate) fn drain(&self, reason: &str) {
         if self.desk.drain() {
-            self.report.tell(|| Event::Draining { reason: reason.to_owned() });
+            self.report.tell(Event::Draining { reason: reason.to_owned() });
         }
     }
 

@@ -101,7 +101,7 @@ impl Intake {
 
     fn decline(&self, ids: &Ids, reason: DeclineReason) {
         self.results.desk.decline(Utf8Bytes::from(declined(ids, reason)));
-        self.results.report.tell(|| Event::TaskDeclined { task_id: ids.task_id.clone(), reason });
+        self.results.report.tell(Event::TaskDeclined { task_id: ids.task_id.clone(), reason });
     }
 
     /// Gets the model and the inputs; the task then waits for a worker.

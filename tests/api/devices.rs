@@ -166,3 +166,95 @@ async fn devices_that_are_not_there() {
         assert_refused(refused, 404, "NOT_FOUND", &["there is no device"]);
     }
 }
+
+#[tokio::test]
+async fn an_owner_reads_a_devices_log() {
+    let platform = Platform::without_own_device();
+    let device = platform.device("desk").await;
+    let listed = platform.until_listed("desk", "idle").await;
+    let id = text(&listed["id"]);
+    let logs = format!("/devices/{id}/logs");
+    let (status, answer) = platform.client.get(&logs).await;
+    assert_eq!((status, &answer["status"]), (StatusCode::OK, &json!("complete")), "{answer}");
+    assert_eq!(answer["device_id"], json!(id));
+    let first = answer["logs"][0].clone();
+    assert_eq!((&first["level"], text(&first["time"]).len()), (&json!("info"), 24));
+    assert_eq!(first["message"], json!(format!("connected as {id}")));
+    // it is there for an hour
+    let later = platform.client.get(&format!("{logs}/{}", text(&answer["request_id"]))).await;
+    assert_eq!(later, (StatusCode::OK, answer));
+    let (_, none) = platform.client.get(&format!("{logs}?level=error&lines=5&timeout=30000")).await;
+    assert_eq!(none["logs"], json!([]));
+
+    // one that does not answer in time, and then does
+    device.process.signal(19);
+    let (status, pending) = platform.client.get(&format!("{logs}?timeout=20")).await;
+    assert_eq!(
+        (status, &pending["status"]),
+        (StatusCode::ACCEPTED, &json!("pending")),
+        "{pending}"
+    );
+    let poll = text(&pending["poll_url"]).strip_prefix("/api/v1").unwrap();
+    assert_eq!(platform.client.get(poll).await, (StatusCode::ACCEPTED, pending.clone()));
+    device.process.signal(18);
+    let complete = eventually("its answer", || async {
+        let (status, answer) = platform.client.get(poll).await;
+        (status == StatusCode::OK).then_some(answer)
+    });
+    assert_eq!(complete.await["logs"][0], first);
+
+    for (query, words) in [
+        ("lines=0", &["lines: ", "1 to 1000"][..]),
+        ("lines=many", &["query: ", "lines"]),
+        ("level=loud", &["level: ", "`warn`"]),
+        ("timeout=-1", &["query: ", "timeout"]),
+    ] {
+        let refused = platform.client.get(&format!("{logs}?{query}")).await;
+        assert_refused(refused, 400, "VALIDATION_ERROR", words);
+    }
+    let refused = platform.client.get(&format!("{logs}/logs_1")).await;
+    assert_refused(refused, 404, "NOT_FOUND", &["logs_1", "asks again"]);
+    drop(device);
+    platform.until_listed("desk", "offline").await;
+    assert_refused(platform.client.get(&logs).await, 409, "CONFLICT", &["offline"]);
+}
+
+#[tokio::test]
+async fn a_drained_device_leaves() {
+    let platform = Platform::without_own_device();
+    let mut device = platform.device("desk").await;
+    let listed = platform.until_listed("desk", "idle").await;
+    let path = format!("/devices/{}/drain", text(&listed["id"]));
+    let (status, drained) = platform.client.post(&path, json!(null)).await;
+    assert_eq!((status, &drained["id"]), (StatusCode::OK, &listed["id"]), "{drained}");
+    assert!(["draining", "offline"].contains(&text(&drained["status"])), "{drained}");
+    assert_eq!(device.process.code(), Some(0), "{}", device.process.said());
+    assert!(device.process.said().contains("drained by its owner"), "{}", device.process.said());
+    platform.until_listed("desk", "offline").await;
+    let (status, drained) = platform.client.post(&path, json!(null)).await;
+    assert_eq!((status, &drained["status"]), (StatusCode::OK, &json!("offline")));
+}
+
+#[tokio::test]
+async fn a_shared_device_obeys_its_owner_alone() {
+    let platform = Platform::start();
+    let _shared = platform.device_with("shared", &["--share", "everyone"]).await;
+    let shared = platform.until_listed("shared", "idle").await;
+    let path = format!("/devices/{}", text(&shared["id"]));
+    let (_, answer) = platform.client.get(&format!("{path}/logs")).await;
+    let stranger = platform.stranger().await;
+    assert_eq!(stranger.get(&path).await.0, StatusCode::OK);
+    let answered = format!("{path}/logs/{}", text(&answer["request_id"]));
+    for refused in [
+        stranger.get(&format!("{path}/logs")).await,
+        stranger.get(&answered).await,
+        stranger.post(&format!("{path}/drain"), json!(null)).await,
+    ] {
+        assert_refused(refused, 403, "FORBIDDEN", &["only its owner"]);
+    }
+    let own = |action| format!("/devices/dev_platform/{action}");
+    assert_refused(platform.client.get(&own("logs")).await, 409, "CONFLICT", &["operator"]);
+    let drain = platform.client.post(&own("drain"), json!(null)).await;
+    assert_refused(drain, 409, "CONFLICT", &["operator", "`placement`"]);
+    platform.until_listed("shared", "idle").await;
+}

@@ -12,6 +12,7 @@ mod devices;
 mod edges;
 mod errors;
 mod health;
+mod hostile;
 mod idempotency;
 mod inference;
 mod jobs;

@@ -21,6 +21,7 @@ struct Ids {
     upload: String,
     job: String,
     device: String,
+    logs: String,
     customer: String,
     key: String,
 }
@@ -33,13 +34,14 @@ impl Ids {
             upload: id("model"),
             job: id("infer"),
             device: id("dev"),
+            logs: id("logs"),
             customer: id("cust"),
             key: id("key"),
         }
     }
 
-    fn all(&self) -> [&str; 6] {
-        [&self.model, &self.upload, &self.job, &self.device, &self.customer, &self.key]
+    fn all(&self) -> [&str; 7] {
+        [&self.model, &self.upload, &self.job, &self.device, &self.logs, &self.customer, &self.key]
     }
 }
 
@@ -94,6 +96,9 @@ fn rows() -> Vec<Row> {
         row("devices-list", 200, |_| "/devices".into()),
         row("devices-stats", 200, |_| "/devices/stats".into()),
         row("devices-show", 200, |ids| format!("/devices/{}", ids.device)),
+        row("devices-logs", 200, |ids| format!("/devices/{}/logs", ids.device)),
+        row("devices-logs-show", 200, |ids| format!("/devices/{}/logs/{}", ids.device, ids.logs)),
+        row("devices-drain", 200, |ids| format!("/devices/{}/drain", ids.device)),
         Row {
             body: |_| Body::Json(json!({ "name": "a" })),
             ..row("admin-create-customer", 201, |_| "/admin/customers".into())
@@ -165,6 +170,8 @@ impl World {
         ids.upload = text(&begun["id"]).to_owned();
         let (_, key) = platform.admin.post(&keys(&ids), json!({})).await;
         ids.key = text(&key["id"]).to_owned();
+        let (_, logs) = platform.client.get(&format!("/devices/{}/logs", ids.device)).await;
+        ids.logs = text(&logs["request_id"]).to_owned();
         let Body::Json(body) = inference(&ids) else { panic!("an inference is JSON") };
         let (_, job) = platform.client.post("/inference", body).await;
         ids.job = text(&job["job_id"]).to_owned();

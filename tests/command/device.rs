@@ -102,3 +102,27 @@ async fn two_devices_do_not_share_a_directory() {
     let second = ["device", "--data", "device"];
     shell.run(&second).refused(2, &["another device runs from device"]);
 }
+
+#[tokio::test]
+async fn a_device_is_asked_and_drained_from_afar() {
+    let platform = Platform::without_own_device();
+    let shell = Shell::of(&platform);
+    let mut process = start(&shell, &["--name", "laptop"]).await;
+    platform.until_listed("laptop", "idle").await;
+    // variables that the agent knows are no flags of it
+    let afar = Shell::of(&platform).with("DCMP_API_KEY", KEY).with("DCMP_URL", &platform.url);
+    let logs = afar.run(&["device", "logs", "laptop"]).ended(0);
+    assert!(logs.out.contains(" info  connected as dev_"), "{logs:?}");
+    let none = afar.run(&["device", "logs", "laptop", "--level", "error", "--lines", "3"]).ended(0);
+    assert_eq!(none.out, "");
+    let logs = afar.json(&["device", "logs", "laptop", "--json"]);
+    assert_eq!(logs["logs"][0]["level"], "info");
+    afar.run(&["device", "logs", "laptop", "--level", "loud"]).refused(3, &["`warn`"]);
+    afar.run(&["device", "logs", "tower"]).refused(3, &["no device is called `tower`"]);
+    afar.run(&["device", "--slots", "1", "logs", "laptop"]).refused(2, &["--slots"]);
+    afar.run(&["device", "drain", "laptop"]).ended(0).told(&["dev_"]);
+    assert_eq!(process.code(), Some(0), "{}", process.said());
+    platform.until_listed("laptop", "offline").await;
+    assert_eq!(afar.json(&["device", "drain", "laptop", "--json"])["status"], "offline");
+    afar.run(&["device", "logs", "laptop"]).refused(3, &["offline"]);
+}

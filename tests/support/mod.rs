@@ -257,6 +257,16 @@ pub struct Device {
 
 impl Device {
     pub fn spawn(platform: &Platform, name: &str, flags: &[&str]) -> Self {
+        Self::spawn_with(platform, name, flags, &[])
+    }
+
+    /// With these variables.
+    pub fn spawn_with(
+        platform: &Platform,
+        name: &str,
+        flags: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut command = Command::new(DCMP);
         command
@@ -264,6 +274,7 @@ impl Device {
             .arg("--data")
             .arg(directory.path())
             .args(flags)
+            .envs(variables.iter().copied())
             .stdout(Stdio::null());
         Self { process: Process::spawn(&mut command), _directory: directory }
     }

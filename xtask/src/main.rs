@@ -3,6 +3,7 @@
 
 mod bench;
 mod crash;
+mod fuzz;
 mod openapi;
 
 use clap::Parser;
@@ -12,6 +13,7 @@ use clap::Parser;
 enum Command {
     Bench(bench::Arguments),
     Crash(crash::Arguments),
+    Fuzz(fuzz::Arguments),
     Openapi(openapi::Arguments),
     #[command(hide = true)]
     CrashChild(crash::child::Arguments),
@@ -21,6 +23,7 @@ fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Openapi(arguments) => openapi::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::CrashChild(arguments) => crash::child::run(&arguments),
     }

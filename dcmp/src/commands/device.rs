@@ -1,12 +1,14 @@
-//! `dcmp device`: lends this computer to a platform.
+//! `dcmp device`: lends this computer to a platform; its subcommands reach devices elsewhere.
 
+mod drain;
+mod logs;
 mod screen;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use clap::ValueEnum;
-use device::{Agent, Config, Error, InstanceType, Stop, Summary, Timings};
+use clap::{Subcommand, ValueEnum};
+use device::{Agent, Config, Error, InstanceType, Journal, Stop, Summary, Timings};
 
 use crate::{
     client::Connection,
@@ -24,15 +26,20 @@ const MAX_SLOTS: u32 = 1024;
 
 /// Lends this computer to a platform: runs the models that it is sent
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
   dcmp device                                      for the `dcmp up` on this machine
   dcmp device --url https://dcmp.example.com --api-key dcmp_… --name laptop
   dcmp device --slots 2 --share everyone           others may use it, too
   dcmp device --name second --data ./second        another one on the same machine
+  dcmp device logs laptop --level warn             what a device of yours says
+  dcmp device drain laptop                         has it finish its work and leave
 
 Ctrl-C finishes what is under way and leaves; a second Ctrl-C leaves at once, and the platform gives
 the work to others. It reconnects by itself for as long as it runs.")]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The platform, http(s):// or ws(s):// [default: where the last `dcmp up` served, else
     /// http://127.0.0.1:3000]
     #[arg(long, env = "DCMP_URL")]
@@ -58,6 +65,12 @@ pub(crate) struct Args {
     cache_mb: u64,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    Logs(logs::Args),
+    Drain(drain::Args),
+}
+
 /// The largest model that this agent takes, in MB; the platform takes none larger in one request.
 const MAX_MODEL_MB: u64 = 1024;
 
@@ -70,7 +83,16 @@ enum Share {
     Everyone,
 }
 
-pub(crate) async fn run(args: Args) -> Result<Exit> {
+/// Runs the agent, with `journal` as its log, or what was asked about another.
+pub(crate) async fn run(args: Args, journal: Journal) -> Result<Exit> {
+    match args.command {
+        Some(Command::Logs(args)) => logs::run(args).await,
+        Some(Command::Drain(args)) => drain::run(args).await,
+        None => lend(args, journal).await,
+    }
+}
+
+async fn lend(args: Args, journal: Journal) -> Result<Exit> {
     // its own --data is not the platform's
     let platform = std::env::var_os("DCMP_DATA").filter(|path| !path.is_empty());
     let platform = platform.map_or_else(home::default_data, PathBuf::from);
@@ -91,6 +113,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         cache_mb: args.cache_mb,
         max_model_mb: args.cache_mb.min(MAX_MODEL_MB),
         timings: Timings::default(),
+        journal,
     };
     let mut signals = Signals::new()?;
     let agent = Agent::new(config).map_err(fault)?;

@@ -5,5 +5,6 @@ mod connections;
 mod heartbeats;
 mod leaving;
 mod limits;
+mod logs;
 mod support;
 mod tasks;

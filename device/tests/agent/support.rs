@@ -19,7 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use dcmp_device::{Agent, Config, Error, InstanceType, Share, Stop, Summary, Timings};
+use dcmp_device::{Agent, Config, Error, InstanceType, Journal, Share, Stop, Summary, Timings};
 use protocol::{
     socket::{
         Blob, Hello, ModelRef, Payload, TaskAck, TaskCancel, TaskDone, TaskRun, Welcome, encode,
@@ -144,6 +144,7 @@ impl Platform {
             data_dir: dir.to_owned(),
             cache_mb: 64,
             max_model_mb: 16,
+            journal: Journal::default(),
             timings: Timings { first_retry: Duration::from_millis(1), ..Timings::default() },
         }
     }

@@ -1,6 +1,9 @@
-//! Devices: list, statistics, show.
+//! Devices: list, statistics, show, logs, drain.
 
+mod drain;
 mod list;
+mod logs;
+mod logs_show;
 mod show;
 mod stats;
 
@@ -8,5 +11,12 @@ use api::Route;
 
 /// The functions of this area.
 pub fn routes() -> Vec<Route> {
-    vec![list::route(), stats::route(), show::route()]
+    vec![
+        list::route(),
+        stats::route(),
+        show::route(),
+        logs::route(),
+        logs_show::route(),
+        drain::route(),
+    ]
 }

@@ -5,6 +5,7 @@ mod connect;
 mod disconnect;
 mod heartbeat;
 mod hello;
+mod logs;
 mod task_declined;
 mod task_done;
 mod task_failed;
@@ -21,6 +22,7 @@ pub fn routes() -> Vec<Route> {
         task_done::route(),
         task_failed::route(),
         task_declined::route(),
+        logs::route(),
         bye::route(),
     ]
 }

@@ -60,8 +60,11 @@ pub struct Device {
     /// again: a machine that was stopped or cut from power may leave its socket open.
     #[serde(default)]
     pub lost_ms: Option<u64>,
-    /// It takes nothing new.
+    /// It said that it takes nothing new.
     pub draining: bool,
+    /// Its owner wants it to leave: it gets nothing new in this session.
+    #[serde(default)]
+    pub leaving: bool,
     /// Slots without work when it last spoke.
     pub slots_free: u32,
     /// Checksums of the models that it has loaded, at most [`MAX_WARM`].
@@ -130,6 +133,11 @@ impl Device {
         self.closed_ms.is_none() && self.lost_ms.is_none()
     }
 
+    /// Whether it gets nothing new, by its own wish or its owner's.
+    pub fn is_draining(&self) -> bool {
+        self.draining || self.leaving
+    }
+
     /// Whether work that was sent at `sent_ms` in `session` is lost: another session began, the
     /// lease is over, or the socket closed and was not resumed in time.
     pub fn has_lost(
@@ -150,7 +158,7 @@ impl Device {
         let missed = working && now_ms > self.renewed_ms + 2 * settings.heartbeat_ms;
         if !self.is_present() || missed {
             Status::Offline
-        } else if self.draining {
+        } else if self.is_draining() {
             Status::Draining
         } else if self.slots_free == 0 {
             Status::Busy

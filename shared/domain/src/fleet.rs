@@ -61,7 +61,8 @@ pub fn mark(checksum: &str) -> &str {
 impl Entry {
     /// What the view keeps of a device; `None` when it can take no inference now.
     pub fn of(device: &Device) -> Option<Self> {
-        let available = device.is_present() && !device.draining && device.capabilities.inference;
+        let available =
+            device.is_present() && !device.is_draining() && device.capabilities.inference;
         available.then(|| Self {
             connection: device.connection.clone(),
             session: device.session.clone(),

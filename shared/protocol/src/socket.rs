@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::tensor::Named;
 
 mod device;
+mod logs;
 mod platform;
 
 pub use device::*;
+pub use logs::*;
 pub use platform::*;
 
 /// The `type` of a frame, or `None` when it is not a JSON object with one.

@@ -458,6 +458,53 @@ fn task_cancel() {
 }
 
 #[test]
+fn logs_pull() {
+    let pull = |level| LogsPull { request_id: "logs_1".to_owned(), lines: 100, level };
+    insta::assert_snapshot!(frame(&pull(LogFilter::From(LogLevel::Warn))), @r#"
+    {
+      "level": "warn",
+      "lines": 100,
+      "request_id": "logs_1",
+      "type": "logsPull"
+    }
+    "#);
+    assert!(frame(&pull(LogFilter::All)).contains(r#""level": "all""#));
+    for (name, filter) in [("all", LogFilter::All), ("error", LogFilter::From(LogLevel::Error))] {
+        assert_eq!(LogFilter::parse(name), Some(filter));
+    }
+    assert_eq!(LogFilter::parse("loud"), None);
+}
+
+#[test]
+fn logs() {
+    let line = LogLine {
+        time: "2026-01-01T00:00:00.000Z".to_owned(),
+        level: LogLevel::Info,
+        message: "connected".to_owned(),
+    };
+    let logs = Logs { request_id: "logs_1".to_owned(), lines: vec![line], part: 1, more: true };
+    insta::assert_snapshot!(frame(&logs), @r#"
+    {
+      "lines": [
+        {
+          "level": "info",
+          "message": "connected",
+          "time": "2026-01-01T00:00:00.000Z"
+        }
+      ],
+      "more": true,
+      "part": 1,
+      "request_id": "logs_1",
+      "type": "logs"
+    }
+    "#);
+    // one that knows no parts sends one message
+    let plain = json!({ "type": "logs", "request_id": "logs_1", "lines": [] });
+    let plain: Logs = serde_json::from_value(plain).unwrap();
+    assert_eq!((plain.part, plain.more), (0, false));
+}
+
+#[test]
 fn drain() {
     insta::assert_snapshot!(frame(&Drain { reason: "maintenance".to_owned() }), @r#"
     {

@@ -6,10 +6,14 @@ use domain::{
 };
 use protocol::rest::devices as rest;
 
-use crate::{App, Error, Result, fold::stats::Stats, table, time};
+use crate::{App, Error, OWN_DEVICE, Result, fold::stats::Stats, table, time};
 
+mod drain;
+pub mod logs;
 mod walk;
 
+pub use drain::drain;
+pub(crate) use drain::tell_to_leave;
 pub(crate) use walk::Shared;
 use walk::{List, Walk};
 
@@ -63,15 +67,36 @@ pub async fn list(
 
 /// One device that the customer can use.
 pub async fn get(app: &App, customer: &str, id: &str) -> Result<rest::Device> {
+    let device = usable(app, customer, id).await?;
+    let stats = stats_of(app, std::slice::from_ref(&device)).await?;
+    Ok(show(app, customer, &device, &stats.into_iter().next().unwrap_or_default()))
+}
+
+/// One device that the customer can use, as it is stored.
+async fn usable(app: &App, customer: &str, id: &str) -> Result<Device> {
     if !name::is_id(id, "dev") {
         return Err(Error::no_device(id));
     }
     let records = &*app.ports.records;
     let found: Option<Device> = table::load(records, &table::device(id)).await?;
     let usable = |device: &Device| device.customer == customer || device.share == Share::Everyone;
-    let device = found.filter(usable).ok_or_else(|| Error::no_device(id))?;
-    let stats = stats_of(app, std::slice::from_ref(&device)).await?;
-    Ok(show(app, customer, &device, &stats.into_iter().next().unwrap_or_default()))
+    found.filter(usable).ok_or_else(|| Error::no_device(id))
+}
+
+/// One device of the customer's own, to do with it what nobody else may.
+async fn owned(app: &App, customer: &str, id: &str) -> Result<Device> {
+    if id == OWN_DEVICE {
+        let message = "`dev_platform` is the platform itself, and its operator's alone; \
+            `placement` says whether your work may run there";
+        return Err(Error::Conflict(message.to_owned()));
+    }
+    let device = usable(app, customer, id).await?;
+    if device.customer == customer {
+        return Ok(device);
+    }
+    let message = "this device is shared with you and belongs to somebody else; only its owner \
+        reads its log and drains it";
+    Err(Error::Forbidden(message.to_owned()))
 }
 
 /// Sums over the devices that the customer can use.

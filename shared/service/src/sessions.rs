@@ -17,7 +17,7 @@ use crate::{App, Error, Result, access, parked, table};
 mod absence;
 mod hello;
 
-pub(crate) use absence::{found_gone, mark_draining};
+pub(crate) use absence::{found_gone, mark_draining, mark_leaving};
 pub use absence::{found_lost, look_again};
 pub use hello::hello;
 

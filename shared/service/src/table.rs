@@ -83,6 +83,11 @@ pub(crate) fn device_stats(id: &str) -> Key {
     Key::new(format!("DEV#{id}"), "STATS")
 }
 
+/// What a device answered when it was asked for its log.
+pub(crate) fn device_logs(id: &str, request: &str) -> Key {
+    Key::new(format!("DEV#{id}"), format!("LOGS#{request}"))
+}
+
 pub(crate) fn connection(id: &str) -> Key {
     Key::new(format!("CONN#{id}"), "HEAD")
 }

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::socket::LogLine;
+
 /// A device as its owner sees it; of somebody else's shared device, name, uuid, hardware and
 /// metrics are left out.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -91,4 +93,30 @@ pub struct Stats {
     pub tasks_completed: u64,
     /// Attempts that failed or were lost, of the caller's own devices.
     pub tasks_failed: u64,
+}
+
+/// A device's recent log.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Logs {
+    /// `logs_…`, of this question.
+    pub request_id: String,
+    /// `dev_…`
+    pub device_id: String,
+    /// `complete`.
+    pub status: String,
+    /// Oldest first.
+    pub logs: Vec<LogLine>,
+}
+
+/// The device has not answered yet.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LogsPending {
+    /// `logs_…`, of this question.
+    pub request_id: String,
+    /// `dev_…`
+    pub device_id: String,
+    /// `pending`.
+    pub status: String,
+    /// Where its answer will be, for an hour.
+    pub poll_url: String,
 }

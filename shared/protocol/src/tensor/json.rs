@@ -1,13 +1,20 @@
 //! Reading tensors that people wrote as JSON, with errors that name the element.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use half::f16;
-use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
 
 use super::{Dtype, Named, Tensor};
+
+/// The most dimensions of a tensor, and the most bytes of its shape as JSON, with some room for spaces.
+const MAX_DIMS: usize = 32;
+const MAX_SHAPE: usize = 4 * 1024;
 
 /// What is wrong with a tensor, and where.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -28,7 +35,8 @@ impl Invalid {
 #[derive(Deserialize)]
 struct Body<'a> {
     dtype: Option<Dtype>,
-    shape: Option<Vec<u64>>,
+    #[serde(borrow)]
+    shape: Option<&'a RawValue>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -92,7 +100,10 @@ pub fn has_inputs(raw: &RawValue) -> bool {
 /// # Errors
 /// The first fault; `path` is where the tensor stands.
 pub fn parse(raw: &RawValue, path: &str, expected: Dtype) -> Result<Tensor, Invalid> {
-    let body: Body = serde_json::from_str(raw.get()).map_err(|_| malformed(raw, path))?;
+    // a list of the fields' values would do for serde
+    let is_object = raw.get().starts_with('{');
+    let body: Option<Body> = serde_json::from_str(raw.get()).ok().filter(|_| is_object);
+    let body = body.ok_or_else(|| malformed(raw, path))?;
     let dtype = body.dtype.unwrap_or(expected);
     if dtype != expected {
         let message = format!("the model takes {expected}, not {dtype}");
@@ -121,11 +132,7 @@ pub fn parse(raw: &RawValue, path: &str, expected: Dtype) -> Result<Tensor, Inva
     }
     let count = data.len() / dtype.size();
     let shape = match body.shape {
-        Some(shape) => shape
-            .iter()
-            .map(|dim| usize::try_from(*dim))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| Invalid::new(format!("{path}.shape"), "a dimension is too large"))?,
+        Some(shape) => sizes(shape, &format!("{path}.shape"))?,
         None => return Err(Invalid::new(format!("{path}.shape"), "missing; for example [1, 10]")),
     };
     if Tensor::elements(&shape) != Some(count) {
@@ -144,14 +151,36 @@ pub fn parse(raw: &RawValue, path: &str, expected: Dtype) -> Result<Tensor, Inva
     Ok(tensor)
 }
 
+/// A shape; one that is longer than any is refused before it is read.
+fn sizes(shape: &RawValue, path: &str) -> Result<Vec<usize>, Invalid> {
+    let too_long = || Invalid::new(path, format!("a tensor has at most {MAX_DIMS} dimensions"));
+    if shape.get().len() > MAX_SHAPE {
+        return Err(too_long());
+    }
+    let sizes: Vec<u64> = serde_json::from_str(shape.get()).map_err(|_| {
+        let message = "expected a list of non-negative whole numbers, for example [1, 10]";
+        Invalid::new(path, message)
+    })?;
+    if sizes.len() > MAX_DIMS {
+        return Err(too_long());
+    }
+    let sizes = sizes.into_iter().map(usize::try_from).collect::<Result<Vec<_>, _>>();
+    sizes.map_err(|_| Invalid::new(path, "a dimension is too large"))
+}
+
 /// The numbers as little-endian bytes.
 fn encode(numbers: &RawValue, path: &str, dtype: Dtype) -> Result<Vec<u8>, Invalid> {
     fn all<'a, T: Deserialize<'a>, const N: usize>(
         numbers: &'a RawValue,
         bytes: impl Fn(T) -> [u8; N],
     ) -> serde_json::Result<Vec<u8>> {
-        let values: Vec<T> = serde_json::from_str(numbers.get())?;
-        Ok(values.into_iter().flat_map(bytes).collect())
+        let mut all = Vec::new();
+        let append = Each::new(|value: T| {
+            all.extend(bytes(value));
+            true
+        });
+        serde_json::Deserializer::from_str(numbers.get()).deserialize_seq(append)?;
+        Ok(all)
     }
     match dtype {
         Dtype::Float32 => all(numbers, f32::to_le_bytes),
@@ -173,29 +202,57 @@ fn encode(numbers: &RawValue, path: &str, dtype: Dtype) -> Result<Vec<u8>, Inval
 /// Finds the element that is not a number of this type; only runs when there is one.
 fn wrong_element(numbers: &RawValue, path: &str, dtype: Dtype) -> Invalid {
     let path = format!("{path}.data");
-    let elements: Vec<&RawValue> = match serde_json::from_str(numbers.get()) {
-        Ok(elements) => elements,
-        Err(_) => return Invalid::new(path, "expected a flat list of numbers in row-major order"),
-    };
-    for (index, element) in elements.into_iter().enumerate() {
-        let fits = match dtype {
-            Dtype::Float16 | Dtype::Float32 | Dtype::Float64 => {
-                serde_json::from_str::<f64>(element.get()).is_ok()
-            }
-            _ => encode_one(element, dtype),
-        };
-        if !fits {
-            let shown: String = element.get().chars().take(40).collect();
-            let hint = if element.get().starts_with('[') {
-                "; flatten nested lists row by row"
-            } else {
-                ""
-            };
-            let message = format!("expected a {dtype} number, got {shown}{hint}");
-            return Invalid::new(format!("{path}[{index}]"), message);
+    let (mut index, mut wrong) = (0, None);
+    let look = Each::new(|element: &RawValue| {
+        if encode_one(element, dtype) {
+            index += 1;
+        } else {
+            wrong = Some(element.get());
         }
+        wrong.is_none()
+    });
+    // it ends with an error at the element that it finds
+    let read = serde_json::Deserializer::from_str(numbers.get()).deserialize_seq(look);
+    match wrong {
+        Some(element) => {
+            let shown: String = element.chars().take(40).collect();
+            let hint =
+                if element.starts_with('[') { "; flatten nested lists row by row" } else { "" };
+            let message = format!("expected a {dtype} number, got {shown}{hint}");
+            Invalid::new(format!("{path}[{index}]"), message)
+        }
+        None if read.is_err() => {
+            Invalid::new(path, "expected a flat list of numbers in row-major order")
+        }
+        None => Invalid::new(path, format!("expected a flat list of {dtype} numbers")),
     }
-    Invalid::new(path, format!("expected a flat list of {dtype} numbers"))
+}
+
+/// Gives each element of a list to a function until that says `false`. Nothing is kept: a list may be
+/// as long as a body.
+struct Each<T, F>(F, PhantomData<T>);
+
+impl<T, F: FnMut(T) -> bool> Each<T, F> {
+    fn new(each: F) -> Self {
+        Self(each, PhantomData)
+    }
+}
+
+impl<'de, T: Deserialize<'de>, F: FnMut(T) -> bool> Visitor<'de> for Each<T, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
+        while let Some(element) = elements.next_element()? {
+            if !(self.0)(element) {
+                return Err(A::Error::custom("enough was seen"));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn encode_one(element: &RawValue, dtype: Dtype) -> bool {
@@ -218,17 +275,19 @@ fn encode_one(element: &RawValue, dtype: Dtype) -> bool {
 
 /// Says which field of the tensor has the wrong type.
 fn malformed(raw: &RawValue, path: &str) -> Invalid {
-    let Ok(Value::Object(fields)) = serde_json::from_str(raw.get()) else {
+    #[derive(Deserialize)]
+    struct Loose<'a> {
+        #[serde(borrow)]
+        dtype: Option<&'a RawValue>,
+    }
+    let is_object = raw.get().starts_with('{');
+    let Some(Loose { dtype }) = serde_json::from_str(raw.get()).ok().filter(|_| is_object) else {
         let message = "expected a tensor {\"data\": [numbers], \"shape\": [sizes]}";
         return Invalid::new(path, message);
     };
-    let whole = |value: &Value| value.as_array().is_some_and(|dims| dims.iter().all(Value::is_u64));
-    if fields.get("shape").is_some_and(|shape| !whole(shape)) {
-        let message = "expected a list of non-negative whole numbers, for example [1, 10]";
-        return Invalid::new(format!("{path}.shape"), message);
-    }
-    if let Some(dtype) = fields.get("dtype").filter(|d| Dtype::deserialize(*d).is_err()) {
-        let message = format!("{dtype} is no element type; use a NumPy name such as \"float32\"");
+    if let Some(dtype) = dtype.filter(|d| serde_json::from_str::<Dtype>(d.get()).is_err()) {
+        let shown: String = dtype.get().chars().take(40).collect();
+        let message = format!("{shown} is no element type; use a NumPy name such as \"float32\"");
         return Invalid::new(format!("{path}.dtype"), message);
     }
     Invalid::new(format!("{path}.data_b64"), "expected a text of base64")

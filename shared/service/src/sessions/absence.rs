@@ -72,6 +72,11 @@ pub(crate) async fn mark_draining(app: &App, connection: &Connection) -> Result<
     Ok(())
 }
 
+/// The device's owner wants it to leave; whether the session was current.
+pub(crate) async fn mark_leaving(app: &App, device: &str, session: &str) -> Result<bool> {
+    mark(app, device, session, json!({ "leaving": true })).await
+}
+
 /// Sets attributes of a device while `fence`, its session or connection, is current; whether it was.
 async fn mark(app: &App, device: &str, fence: &str, set: Value) -> Result<bool> {
     let records = &*app.ports.records;

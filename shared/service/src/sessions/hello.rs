@@ -74,6 +74,10 @@ pub async fn hello(app: &App, connection: &Connection, hello: Hello) -> Result<(
         server_time: time::rfc3339(app.now_ms()),
     };
     app.ports.sockets.send(&connection.id, socket::encode(&welcome)).await?;
+    if device.leaving {
+        // it may never have heard of it
+        devices::tell_to_leave(app, &device).await?;
+    }
     absence::watch(app, &id, &connection.id, absence::UNHEARD).await?;
     pull(app, &device.customer, device.slots_free).await
 }
@@ -162,6 +166,7 @@ fn describe(
         closed_ms: None,
         lost_ms: None,
         draining: false,
+        leaving: resumed.is_some_and(|old| old.leaving),
         slots_free: resumed.map_or(u32::MAX, |old| old.slots_free).min(capabilities.slots),
         warm: resumed.map(|old| old.warm.clone()).unwrap_or_default(),
         connected_ms: resumed.map_or(now, |old| old.connected_ms),

@@ -42,6 +42,7 @@ fn largest(customer: &str, number: usize) -> Device {
         closed_ms: None,
         lost_ms: None,
         draining: false,
+        leaving: false,
         slots_free: 1024,
         warm: (0..MAX_WARM).map(|model| checksum(number * MAX_WARM + model)).collect(),
         connected_ms: 0,

@@ -7,8 +7,10 @@
 mod support;
 
 mod claims;
+mod drain;
 mod fleet;
 mod list;
+mod logs;
 mod presence;
 mod removed;
 mod results;

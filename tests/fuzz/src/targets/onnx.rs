@@ -1,0 +1,28 @@
+//! Model files, read as at their upload and loaded as on a device.
+
+use inference::{Network, inspect};
+
+use super::fixture;
+use crate::{Memory, Target};
+
+pub(super) const TARGET: Target = Target {
+    name: "onnx",
+    seeds,
+    words: &["\u{8}\u{8}", "Conv", "Gemm", "Reshape", "Concat", "If", "Loop", "input", "\u{7f}"],
+    read,
+    memory: Memory { base: 48 << 20, per_byte: 256 },
+    cases: 300,
+};
+
+fn seeds() -> Vec<Vec<u8>> {
+    ["mlp.onnx", "cnn.onnx", "two.onnx", "wide.onnx", "external.onnx", "unsupported.onnx"]
+        .map(fixture)
+        .to_vec()
+}
+
+fn read(input: &[u8]) {
+    if inspect(input).is_ok() {
+        let loaded = Network::load(input).map(|network| network.signature().inputs.len());
+        assert!(loaded.is_ok(), "what was accepted loads");
+    }
+}

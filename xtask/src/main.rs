@@ -3,6 +3,7 @@
 
 mod bench;
 mod crash;
+mod onnx_suite;
 mod openapi;
 
 use clap::Parser;
@@ -12,9 +13,12 @@ use clap::Parser;
 enum Command {
     Bench(bench::Arguments),
     Crash(crash::Arguments),
+    OnnxSuite(onnx_suite::Arguments),
     Openapi(openapi::Arguments),
     #[command(hide = true)]
     CrashChild(crash::child::Arguments),
+    #[command(hide = true)]
+    OnnxSuiteChild(onnx_suite::child::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -23,5 +27,7 @@ fn main() -> anyhow::Result<()> {
         Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::CrashChild(arguments) => crash::child::run(&arguments),
+        Command::OnnxSuite(arguments) => onnx_suite::run(&arguments),
+        Command::OnnxSuiteChild(arguments) => onnx_suite::child::run(&arguments),
     }
 }

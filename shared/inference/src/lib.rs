@@ -12,10 +12,12 @@ mod graph;
 mod network;
 pub mod operators;
 mod plan;
+mod profile;
 mod signature;
 mod stack;
 mod wire;
 
 pub use error::{Error, Refused};
 pub use network::Network;
-pub use signature::{Signature, inspect};
+pub use profile::Profile;
+pub use signature::{Report, Signature, inspect};

@@ -19,7 +19,9 @@ use crate::{
     bounded::{self, Budget, MAX_TENSOR},
     dtype::{from_engine, to_engine},
     error::{engine, guarded, shortened},
-    file, graph, wire,
+    file, graph,
+    profile::{self, Profile, Unprofiled},
+    wire,
 };
 
 /// The inputs and outputs of a model, in the file's order.
@@ -38,12 +40,31 @@ impl Signature {
     }
 }
 
-/// Reads an ONNX file, checks that the engine can run it, and says what it takes and gives.
+/// What is known of a file that is accepted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// What the model takes and gives.
+    pub signature: Signature,
+    /// What a run costs; a sentence when it was not run.
+    pub profile: Result<Profile, String>,
+}
+
+/// Reads an ONNX file, checks that the engine can run it, says what it takes and gives, and runs it once
+/// on zeros.
 ///
 /// # Errors
 /// When the bytes are not ONNX or use something that is not supported: a sentence that names it.
-pub fn inspect(bytes: &[u8]) -> Result<Signature, Refused> {
-    parse(bytes).map(|(_, signature)| signature)
+pub fn inspect(bytes: &[u8]) -> Result<Report, Refused> {
+    let (model, signature) = parse(bytes)?;
+    match profile::measure(&model, &signature.inputs, Budget::of(bytes.len())) {
+        Ok(profile) => Ok(Report { signature, profile: Ok(profile) }),
+        Err(Unprofiled::Unknown(why)) => Ok(Report { signature, profile: Err(why) }),
+        Err(Unprofiled::Refused(cause)) => Err(cannot_be_run(&cause)),
+    }
+}
+
+fn cannot_be_run(cause: &str) -> Refused {
+    Refused::new(format!("the model cannot be run: {}", shortened(cause, 500)))
 }
 
 /// A model that may have open dimensions, and its signature.
@@ -63,9 +84,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<(InferenceModel, Signature), Refused
         ));
     }
     let budget = Budget::of(bytes.len());
-    guarded(|| read(&onnx, &file, graph, inputs, budget)).map_err(|cause| {
-        Refused::new(format!("the model cannot be run: {}", shortened(&cause, 500)))
-    })
+    guarded(|| read(&onnx, &file, graph, inputs, budget)).map_err(|cause| cannot_be_run(&cause))
 }
 
 fn read(

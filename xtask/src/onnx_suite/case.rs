@@ -76,7 +76,8 @@ impl Case {
         if let Some(reason) = &self.skipped {
             return Ok(Verdict::Skipped(reason.clone()));
         }
-        let network = match Network::load(&self.model()?) {
+        let model = self.model()?;
+        let network = match inference::inspect(&model).and_then(|_| Network::load(&model)) {
             Ok(network) => network,
             Err(refused) => return Ok(Verdict::Refused(refused.to_string())),
         };

@@ -4,12 +4,12 @@ mod answer;
 mod connection;
 mod resolve;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result};
 use reqwest::{
-    Method, RequestBuilder, Response, StatusCode, Url,
-    header::{HeaderValue, LOCATION},
+    Body, Method, RequestBuilder, Response, StatusCode, Url,
+    header::{CONTENT_LENGTH, HeaderValue, LOCATION},
     multipart::{Form, Part},
     redirect,
 };
@@ -135,6 +135,21 @@ impl Client {
             .fold(Form::new(), |form, (name, value)| form.text(*name, value.clone()))
             .part("model", file);
         self.answer(self.request(Method::POST, &["models"], &[]).multipart(form)).await
+    }
+
+    /// Sends a stored file, or a part of one, where the platform said; the key does not go there.
+    pub(crate) async fn put(
+        &self,
+        url: &str,
+        headers: &BTreeMap<String, String>,
+        size: u64,
+        body: Body,
+    ) -> Result<()> {
+        let target = self.base.join(url).context("the platform gave no address for the file")?;
+        let request = self.http.put(target).header(CONTENT_LENGTH, size).body(body);
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        self.answer(request).await.map(drop)
     }
 
     /// Opens a model's file for reading.

@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, Result};
 use axum::serve::ListenerExt;
 use embedded::{Durability, Embedded, OpenError, Options};
-use service::{App, Settings};
+use service::{App, Settings, models::uploads};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -59,6 +59,12 @@ pub(crate) struct Args {
     /// Between two heartbeats of a device that works, in milliseconds
     #[arg(long, default_value_t = 5_000, hide = true)]
     heartbeat_ms: u64,
+    /// The largest model in MB; looking at one takes about three times its size in memory
+    #[arg(long, default_value_t = 2048)]
+    max_model_mb: u64,
+    /// An upload in parts is given up when nothing came for so long, in milliseconds
+    #[arg(long, default_value_t = 24 * 3600 * 1000, hide = true)]
+    upload_idle_ms: u64,
     /// Without a heartbeat for so long a device's work is given to others, in milliseconds
     #[arg(long, default_value_t = 15_000, hide = true)]
     lease_ms: u64,
@@ -160,6 +166,10 @@ fn app(args: &Args, store: &Embedded, admin_key: &str) -> App {
         chosen_keys: keys::is_private(args.listen),
         public_url: args.public_url.clone().map(|url| url.trim_end_matches('/').to_owned()),
         upload_limit: UPLOAD_LIMIT,
+        uploads: uploads::Limits {
+            max_size: args.max_model_mb << 20,
+            idle_ms: args.upload_idle_ms,
+        },
         lease: Default::default(),
     };
     settings.lease.heartbeat_ms = args.heartbeat_ms;

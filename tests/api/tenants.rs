@@ -17,6 +17,8 @@ use crate::{
 #[derive(Clone)]
 struct Ids {
     model: String,
+    /// A model that comes in parts.
+    upload: String,
     job: String,
     device: String,
     customer: String,
@@ -28,6 +30,7 @@ impl Ids {
         let id = |kind: &str| format!("{kind}_00000000000000000000000000000000");
         Self {
             model: id("model"),
+            upload: id("model"),
             job: id("infer"),
             device: id("dev"),
             customer: id("cust"),
@@ -35,8 +38,8 @@ impl Ids {
         }
     }
 
-    fn all(&self) -> [&str; 5] {
-        [&self.model, &self.job, &self.device, &self.customer, &self.key]
+    fn all(&self) -> [&str; 6] {
+        [&self.model, &self.upload, &self.job, &self.device, &self.customer, &self.key]
     }
 }
 
@@ -68,6 +71,13 @@ fn rows() -> Vec<Row> {
         Row { body: |_| Body::Model, ..row("models-upload", 201, |_| "/models".into()) },
         row("models-list", 200, |_| "/models".into()),
         row("models-show", 200, |ids| format!("/models/{}", ids.model)),
+        row("models-upload-progress", 200, |ids| format!("/models/{}/upload", ids.upload)),
+        Row {
+            body: |_| Body::Json(json!({ "parts": [] })),
+            ..row("models-upload-parts", 200, |ids| format!("/models/{}/upload/parts", ids.upload))
+        },
+        row("models-upload-give-up", 204, |ids| format!("/models/{}/upload", ids.upload)),
+        row("models-complete", 202, |ids| format!("/models/{}/complete", ids.model)),
         row("models-download", 302, |ids| format!("/models/{}/download", ids.model)),
         Row { body: inference, ..row("inference-submit", 202, |_| "/inference".into()) },
         row("inference-show", 200, |ids| format!("/inference/{}", ids.job)),
@@ -141,6 +151,9 @@ impl World {
             customer: text(&customer["id"]).to_owned(),
             ..Ids::absent()
         };
+        let announced = json!({ "size": 1, "checksum": format!("sha256:{}", "0".repeat(64)) });
+        let (_, begun) = platform.client.post("/models", announced).await;
+        ids.upload = text(&begun["id"]).to_owned();
         let (_, key) = platform.admin.post(&keys(&ids), json!({})).await;
         ids.key = text(&key["id"]).to_owned();
         let Body::Json(body) = inference(&ids) else { panic!("an inference is JSON") };

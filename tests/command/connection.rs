@@ -8,12 +8,13 @@ use crate::{
 };
 
 /// Every command that asks a platform.
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 12] = [
     &["model", "list"],
     &["model", "show", "mlp"],
     &["model", "delete", "mlp"],
     &["model", "download", "mlp"],
     &["model", "upload", "mlp.onnx"],
+    &["model", "upload", "mlp.onnx", "--parts"],
     &["infer", "mlp", "--input", "[1]"],
     &["devices"],
     &["job", "show", "infer_1"],

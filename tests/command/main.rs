@@ -15,3 +15,4 @@ mod keys;
 mod models;
 mod shell;
 mod up;
+mod uploads;

@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
+pub mod heavy;
+
 use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
@@ -81,6 +83,13 @@ impl Process {
     /// Waits for its exit code.
     pub fn code(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
+    }
+
+    /// The most memory that it had at a time, in bytes (Linux).
+    pub fn most_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
     /// Its number.

@@ -3,6 +3,7 @@
 mod children;
 mod inference;
 mod load;
+mod upload;
 
 use anyhow::Result;
 
@@ -16,10 +17,12 @@ pub(crate) struct Arguments {
 #[derive(clap::Subcommand)]
 enum Subject {
     Inference(inference::Arguments),
+    Upload(upload::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.subject {
         Subject::Inference(arguments) => inference::run(arguments),
+        Subject::Upload(arguments) => upload::run(arguments),
     }
 }

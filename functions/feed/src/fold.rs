@@ -14,6 +14,7 @@ pub(crate) fn route() -> Route {
         Action::QueryRecords,
         Action::WriteRecords,
         Action::DeleteRecords,
+        Action::WriteBlobs,
         Action::DeleteBlobs,
     ])
 }

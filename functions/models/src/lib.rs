@@ -1,15 +1,36 @@
-//! Models: upload, list, show, delete, download.
+//! Models: upload at once or in parts, list, show, change, delete, download; their versions.
 
+mod begin;
+mod complete;
 mod delete;
 mod download;
 mod form;
 mod list;
+mod list_versions;
 mod show;
+mod update_schema;
 mod upload;
+mod upload_give_up;
+mod upload_parts;
+mod upload_progress;
+mod upload_version;
 
 use api::Route;
 
 /// The functions of this area.
 pub fn routes() -> Vec<Route> {
-    vec![upload::route(), list::route(), show::route(), delete::route(), download::route()]
+    vec![
+        upload::route(),
+        upload_parts::route(),
+        upload_progress::route(),
+        upload_give_up::route(),
+        complete::route(),
+        list::route(),
+        show::route(),
+        update_schema::route(),
+        delete::route(),
+        download::route(),
+        upload_version::route(),
+        list_versions::route(),
+    ]
 }

@@ -1,4 +1,4 @@
-//! Blobs: B1 to B8.
+//! Blobs: B1 to B9.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,6 +19,7 @@ checks! {
     "B6" "a presigned URL is for one method, one key and some time" presigned;
     "B7" "deleting what is not there is fine" gone;
     "B8" "keys do not reach each other" keys;
+    "B9" "what came of an upload is listed" listed;
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -141,6 +142,37 @@ async fn uploads(subject: &mut dyn Subject) -> Outcome {
     let refused = blobs.put_part(&aborted, &upload, only, last).await;
     ensure!(matches!(refused, Err(Error::NotFound(_))), "a part of what was aborted: {refused:?}");
     ensure!(blobs.head(&aborted).await?.is_none(), "an aborted upload is an object");
+    Ok(())
+}
+
+async fn listed(subject: &mut dyn Subject) -> Outcome {
+    let (ports, key) = (subject.ports(), partition(&subject.ports()));
+    let uploads = ports.blobs.unfinished_uploads(&key).await?;
+    ensure!(uploads.is_empty(), "uploads before the first: {uploads:?}");
+    let upload = ports.blobs.start_upload(&key).await?;
+    let other = ports.blobs.start_upload(&format!("{key}/other")).await?;
+    // out of order, and one of them sent again with other bytes
+    let (first, second) = (Bytes::from_static(b"first"), Bytes::from_static(b"the second"));
+    for (number, bytes) in [(3, &second), (1, &second), (1, &first)] {
+        ports.blobs.put_part(&key, &upload, part(number, bytes), bytes.clone()).await?;
+    }
+    let before = ports.blobs.uploaded_parts(&key, &upload).await?;
+    drop(ports);
+    subject.crash().await;
+    let blobs = subject.ports().blobs;
+    for parts in [before, blobs.uploaded_parts(&key, &upload).await?] {
+        let sizes: Vec<_> = parts.iter().map(|found| (found.part, found.size)).collect();
+        ensure!(sizes == [(part(1, &first), 5), (part(3, &second), 10)], "listed: {parts:?}");
+    }
+    let uploads = blobs.unfinished_uploads(&key).await?;
+    ensure!(uploads == [upload.clone()], "the uploads of the key: {uploads:?}");
+    let foreign = blobs.uploaded_parts(&key, &other).await;
+    ensure!(matches!(foreign, Err(Error::NotFound(_))), "of another key: {foreign:?}");
+    blobs.abort_upload(&key, &upload).await?;
+    let uploads = blobs.unfinished_uploads(&key).await?;
+    ensure!(uploads.is_empty(), "an aborted upload is unfinished: {uploads:?}");
+    let aborted = blobs.uploaded_parts(&key, &upload).await;
+    ensure!(matches!(aborted, Err(Error::NotFound(_))), "of an aborted upload: {aborted:?}");
     Ok(())
 }
 

@@ -10,3 +10,4 @@ pub mod job;
 pub mod lease;
 pub mod model;
 pub mod name;
+pub mod upload;

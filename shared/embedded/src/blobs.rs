@@ -9,7 +9,7 @@ use std::{ops::Range, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use ports::{Blobs, Checksum, Clock, Error, Method, Part, Result, Stored};
+use ports::{Blobs, Checksum, Clock, Error, Method, Part, Result, Stored, Uploaded};
 
 pub(crate) use self::{files::Files, router::router};
 use self::{presigned::Grant, uploads::Uploads};
@@ -107,6 +107,18 @@ impl Blobs for LocalBlobs {
         }
         let (uploads, key, upload) = (self.uploads.clone(), key.to_owned(), upload.to_owned());
         blocking(move || uploads.put(&key, &upload, part, &bytes)).await
+    }
+
+    async fn uploaded_parts(&self, key: &str, upload: &str) -> Result<Vec<Uploaded>> {
+        check_key(key)?;
+        let (uploads, key, upload) = (self.uploads.clone(), key.to_owned(), upload.to_owned());
+        blocking(move || uploads.parts(&key, &upload)).await
+    }
+
+    async fn unfinished_uploads(&self, key: &str) -> Result<Vec<String>> {
+        check_key(key)?;
+        let (uploads, key) = (self.uploads.clone(), key.to_owned());
+        blocking(move || uploads.of(&key)).await
     }
 
     async fn complete_upload(&self, key: &str, upload: &str, parts: &[Part]) -> Result<Stored> {

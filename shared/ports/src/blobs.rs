@@ -19,6 +19,11 @@ impl Checksum {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// The 32 bytes, as base64 of them is S3's form.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The checksum whose digest was computed elsewhere, such as over a stream.
     pub fn from_digest(digest: [u8; 32]) -> Self {
         Self(digest)
@@ -88,6 +93,17 @@ pub struct Part {
     pub checksum: Checksum,
 }
 
+/// A part that is there, of an upload that is not complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uploaded {
+    /// Its number and checksum.
+    pub part: Part,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When it came, in epoch milliseconds.
+    pub uploaded_ms: u64,
+}
+
 /// The object store: S3's semantics.
 ///
 /// Keys are 1 to 512 bytes of `A-Z a-z 0-9 . _ - /`, without empty, `.` or `..` segments; anything
@@ -102,7 +118,8 @@ pub struct Part {
 ///   nothing of an aborted upload;
 /// * **B6** honour a presigned URL for its method and key only, and only until it expires;
 /// * **B7** take deletion of a missing object as done;
-/// * **B8** keep every key inside its own space: no key reaches another object or file.
+/// * **B8** keep every key inside its own space: no key reaches another object or file;
+/// * **B9** list the unfinished uploads of a key and the parts that came of each, neither more nor less.
 #[async_trait]
 pub trait Blobs: Send + Sync {
     /// Stores `bytes` under `key`, replacing what was there.
@@ -137,7 +154,14 @@ pub trait Blobs: Send + Sync {
     /// Stores one part directly.
     async fn put_part(&self, key: &str, upload: &str, part: Part, bytes: Bytes) -> Result<()>;
 
-    /// Joins the parts into the object.
+    /// The parts that are there, by rising numbers.
+    async fn uploaded_parts(&self, key: &str, upload: &str) -> Result<Vec<Uploaded>>;
+
+    /// The ids of the key's unfinished uploads: also of those whose beginner died before it could
+    /// note the id.
+    async fn unfinished_uploads(&self, key: &str) -> Result<Vec<String>>;
+
+    /// Joins the parts into the object; the upload is then finished, and not there any more.
     async fn complete_upload(&self, key: &str, upload: &str, parts: &[Part]) -> Result<Stored>;
 
     /// Forgets the upload and its parts.

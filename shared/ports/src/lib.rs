@@ -17,7 +17,7 @@ mod sockets;
 
 use std::sync::Arc;
 
-pub use blobs::{Blobs, Checksum, Method, Part, Stored};
+pub use blobs::{Blobs, Checksum, Method, Part, Stored, Uploaded};
 pub use changes::{Change, Changes, Watch};
 pub use clock::Clock;
 pub use error::{Error, Result};

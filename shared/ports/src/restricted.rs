@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::{
     Blobs, Change, Changes, Error, Functions, Item, Key, Message, Method, Page, Part, Ports, Query,
-    Queues, Records, Result, Sockets, Stored, Token, Watch, Write,
+    Queues, Records, Result, Sockets, Stored, Token, Uploaded, Watch, Write,
 };
 
 /// What a function may do; its role on AWS is derived from this.
@@ -219,6 +219,16 @@ impl Blobs for Gate {
     async fn put_part(&self, key: &str, upload: &str, part: Part, bytes: Bytes) -> Result<()> {
         self.allow(Action::WriteBlobs)?;
         self.ports.blobs.put_part(key, upload, part, bytes).await
+    }
+
+    async fn uploaded_parts(&self, key: &str, upload: &str) -> Result<Vec<Uploaded>> {
+        self.allow(Action::WriteBlobs)?;
+        self.ports.blobs.uploaded_parts(key, upload).await
+    }
+
+    async fn unfinished_uploads(&self, key: &str) -> Result<Vec<String>> {
+        self.allow(Action::WriteBlobs)?;
+        self.ports.blobs.unfinished_uploads(key).await
     }
 
     async fn complete_upload(&self, key: &str, upload: &str, parts: &[Part]) -> Result<Stored> {

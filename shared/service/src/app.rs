@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::lease;
 use ports::{Action, Ports};
 
-use crate::{Engine, cache::Caches};
+use crate::{Engine, cache::Caches, models::uploads};
 
 /// The ports, the deployment's settings, and what the process remembers.
 #[derive(Clone)]
@@ -34,6 +34,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// The largest model that may be uploaded in one request, in bytes.
     pub upload_limit: usize,
+    /// What an upload in parts may take.
+    pub uploads: uploads::Limits,
     /// Leases and time limits.
     pub lease: lease::Settings,
 }

@@ -36,6 +36,9 @@ pub const WORK_QUEUE: &str = "work";
 /// The queue of sessions to look at again, soon after their socket closed.
 pub const SESSIONS_QUEUE: &str = "sessions";
 
+/// The queue of models whose file is complete and has not been looked at.
+pub const UPLOADS_QUEUE: &str = "uploads";
+
 /// The function that reads a model file and says what it is.
 pub const INSPECT_FUNCTION: &str = "models-inspect";
 

@@ -48,6 +48,18 @@ pub(crate) fn model_version(id: &str, number: u32) -> Key {
     Key::new(model_rows(id), format!("V#{number:010}"))
 }
 
+/// The upload of a version whose file comes in parts.
+pub(crate) fn model_upload(id: &str, number: u32) -> Key {
+    Key::new(model_rows(id), format!("U#{number:010}"))
+}
+
+/// Files on their way, in the order in which they are looked after.
+pub(crate) const PENDING: &str = "PENDING";
+
+pub(crate) fn pending(due_ms: u64, blob: &str) -> Key {
+    Key::new(PENDING, format!("{due_ms:020}#{blob}"))
+}
+
 /// A revision of a model's description.
 pub(crate) fn model_revision(id: &str, revision: u32) -> Key {
     Key::new(model_rows(id), format!("R#{revision:010}"))

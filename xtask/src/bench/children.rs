@@ -35,6 +35,15 @@ impl Process {
         total
     }
 
+    /// The most memory that it had at a time, in MB (Linux); 0 when it is gone.
+    pub(super) fn most_memory_mb(&self) -> f64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kb = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        kb.unwrap_or(0.0) / 1024.0
+    }
+
     /// The first line that it prints; its standard output must be piped.
     fn first_line(&mut self) -> Result<String> {
         let stdout = self.0.stdout.take().context("its output is not piped")?;

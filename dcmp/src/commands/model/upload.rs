@@ -1,5 +1,7 @@
 //! `dcmp model upload`
 
+mod parts;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -10,8 +12,10 @@ use futures::StreamExt;
 use protocol::rest::models::Model;
 use reqwest::{Body, multipart::Part};
 use serde_json::Value;
+use tokio::fs::File;
 use tokio_util::io::ReaderStream;
 
+use self::parts::Upload;
 use super::show;
 use crate::{client::Connection, exit::usage, output, progress};
 
@@ -20,7 +24,10 @@ use crate::{client::Connection, exit::usage, output, progress};
 #[command(after_help = "Examples:
   dcmp model upload digits.onnx
   dcmp model upload net.onnx --name cats --placement shared --labels classes.txt
-  dcmp model upload net.onnx --input-shape N,3,224,224 --json | jq -r .id")]
+  dcmp model upload net.onnx --input-shape N,3,224,224 --json | jq -r .id
+
+A file over 4 MB goes in parts. When that is interrupted, run the same command again, wherever you
+are: what is there is not sent twice.")]
 pub(super) struct Args {
     /// The model, an ONNX file with its weights in it
     file: PathBuf,
@@ -54,6 +61,9 @@ pub(super) struct Args {
     /// Adapter behind the model, `passthrough`
     #[arg(long, value_name = "ADAPTER")]
     postprocessing: Option<String>,
+    /// In parts, as a large file goes in any case
+    #[arg(long)]
+    parts: bool,
     /// The API's JSON
     #[arg(long)]
     json: bool,
@@ -61,11 +71,22 @@ pub(super) struct Args {
     connection: Connection,
 }
 
+/// What every platform takes in one request, in bytes: API Gateway's limit, less the form.
+const AT_ONCE: u64 = 4 << 20;
+
 pub(super) async fn run(args: Args) -> Result<()> {
     let fields = form(&args)?;
     let client = args.connection.client()?;
-    let part = part(&args.file).await?;
-    let answer = client.upload(part, &fields).await?;
+    let (file, size) = open(&args.file).await?;
+    let answer = if args.parts || size > AT_ONCE {
+        let stem = args.file.file_stem().unwrap_or_default().to_string_lossy();
+        let name = args.name.as_deref().unwrap_or(&stem).trim().to_owned();
+        let upload =
+            Upload { client: &client, path: &args.file, size, name, version_of: None, fields };
+        upload.run().await?
+    } else {
+        client.upload(part(file, size, &args.file), &fields).await?
+    };
     if args.json {
         return output::print(&answer.text);
     }
@@ -75,10 +96,9 @@ pub(super) async fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// The file as a stream that moves a bar.
-async fn part(path: &Path) -> Result<Part> {
+async fn open(path: &Path) -> Result<(File, u64)> {
     let opened = async {
-        let file = tokio::fs::File::open(path).await?;
+        let file = File::open(path).await?;
         let metadata = file.metadata().await?;
         Ok((file, metadata))
     };
@@ -86,8 +106,13 @@ async fn part(path: &Path) -> Result<Part> {
     if !metadata.is_file() {
         return Err(usage(format!("{} is not a file", path.display())));
     }
+    Ok((file, metadata.len()))
+}
+
+/// The file as a stream that moves a bar.
+fn part(file: File, size: u64, path: &Path) -> Part {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let bar = progress::transfer(format!("uploading {name}"), metadata.len());
+    let bar = progress::transfer(format!("uploading {name}"), size);
     let chunks = ReaderStream::with_capacity(file, 64 * 1024);
     let stream = chunks.inspect(move |chunk| {
         bar.inc(chunk.as_ref().map_or(0, |bytes| bytes.len() as u64));
@@ -95,7 +120,7 @@ async fn part(path: &Path) -> Result<Part> {
             bar.set_message("the platform checks it");
         }
     });
-    Ok(Part::stream_with_length(Body::wrap_stream(stream), metadata.len()).file_name(name))
+    Part::stream_with_length(Body::wrap_stream(stream), size).file_name(name)
 }
 
 /// The form's fields beside the file.

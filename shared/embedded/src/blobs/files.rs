@@ -46,7 +46,10 @@ impl Files {
         let incoming = directory.folder("incoming")?;
         let remains = incoming.read_dir().map_err(|cause| directory.io(cause))?;
         for entry in remains.flatten() {
-            fs::remove_file(entry.path()).map_err(|cause| directory.io(cause))?;
+            let path = entry.path();
+            let removed =
+                if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            removed.map_err(|cause| directory.io(cause))?;
         }
         Ok(Self {
             blobs: directory.folder("blobs")?,
@@ -66,8 +69,12 @@ impl Files {
 
     /// A new place to write to.
     pub(super) fn incoming(self: &Arc<Self>) -> Incoming {
-        let name = self.next.fetch_add(1, Ordering::Relaxed).to_string();
-        Incoming { path: self.incoming.join(name), files: self.clone(), kept: false }
+        Incoming { path: self.aside(), files: self.clone(), kept: false }
+    }
+
+    /// A path that nobody else has, and that a crash empties.
+    pub(super) fn aside(&self) -> PathBuf {
+        self.incoming.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
     }
 
     pub(super) fn put(self: &Arc<Self>, key: &str, bytes: &[u8]) -> Result<()> {
@@ -119,20 +126,26 @@ impl Incoming {
         write().map_err(Error::unavailable)
     }
 
-    /// Puts the file on disk and at its place.
-    pub(super) fn keep(mut self, place: &Path) -> Result<()> {
-        let keep = || {
-            if self.files.durability == Durability::Power {
-                File::open(&self.path)?.sync_all()?;
-            }
-            let folder = place.parent().unwrap_or(place);
-            if !folder.exists() {
-                fs::create_dir_all(folder)?;
-                sync_folder(folder.parent().unwrap_or(folder))?;
-            }
-            fs::rename(&self.path, place)
-        };
-        keep().map_err(Error::unavailable)?;
+    /// Puts the file on disk and at its place, whose folder is made if it is not there.
+    pub(super) fn keep(self, place: &Path) -> Result<()> {
+        let folder = place.parent().unwrap_or(place);
+        if !folder.exists() {
+            let made = fs::create_dir_all(folder)
+                .and_then(|()| sync_folder(folder.parent().unwrap_or(folder)));
+            made.map_err(Error::unavailable)?;
+        }
+        self.keep_beside(place)
+    }
+
+    /// Puts the file on disk and at its place in a folder that somebody may remove meanwhile.
+    pub(super) fn keep_beside(mut self, place: &Path) -> Result<()> {
+        if self.files.durability == Durability::Power {
+            let synced = File::open(&self.path).and_then(|file| file.sync_all());
+            synced.map_err(Error::unavailable)?;
+        }
+        if found(fs::rename(&self.path, place))?.is_none() {
+            return Err(Error::NotFound("what this belongs to was removed".to_owned()));
+        }
         self.kept = true;
         self.files.sync_parent(place)
     }

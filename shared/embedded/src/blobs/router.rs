@@ -134,8 +134,7 @@ async fn put(
     }
     let (uploads, is_part) = (uploads.clone(), signed.upload.is_some());
     let keep = move || {
-        incoming.keep(&place)?;
-        if is_part { uploads.replace_others(&place) } else { Ok(()) }
+        if is_part { uploads.keep(incoming, &place) } else { incoming.keep(&place) }
     };
     blocking(keep).await?;
     Ok(StatusCode::OK.into_response())

@@ -2,15 +2,17 @@
 //! after its number and checksum.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
+    time::UNIX_EPOCH,
 };
 
-use ports::{Error, Part, Result};
+use ports::{Checksum, Error, Part, Result, Uploaded};
 
-use super::files::{Files, found};
+use super::files::{Files, Incoming, found};
 
 /// The greatest number of a part, S3's limit.
 const MAX_PART: u32 = 10_000;
@@ -28,20 +30,27 @@ impl Uploads {
     }
 
     pub(super) fn start(&self, key: &str, upload: &str) -> Result<()> {
-        let folder = self.files.uploads.join(upload);
-        fs::create_dir(&folder).map_err(Error::unavailable)?;
-        self.files.sync_parent(&folder)?;
+        // elsewhere and then renamed: a folder without its key would never be found again
+        let (aside, folder) = (self.files.aside(), self.files.uploads.join(upload));
+        fs::create_dir(&aside).map_err(Error::unavailable)?;
         let incoming = self.files.incoming();
         incoming.write(|file| io::Write::write_all(file, key.as_bytes()))?;
-        incoming.keep(&folder.join(KEY))
+        incoming.keep_beside(&aside.join(KEY))?;
+        fs::rename(aside, &folder).map_err(Error::unavailable)?;
+        self.files.sync_parent(&folder)
     }
 
     pub(super) fn put(&self, key: &str, upload: &str, part: Part, bytes: &[u8]) -> Result<()> {
         let place = self.place(key, upload, part)?;
         let incoming = self.files.incoming();
         incoming.write(|file| io::Write::write_all(file, bytes))?;
-        incoming.keep(&place)?;
-        self.replace_others(&place)
+        self.keep(incoming, &place)
+    }
+
+    /// Puts a part that was written at its place, if its upload is still there.
+    pub(super) fn keep(&self, part: Incoming, place: &Path) -> Result<()> {
+        part.keep_beside(place)?;
+        replace_others(place)
     }
 
     /// Where the part belongs, if there is such an upload.
@@ -50,18 +59,34 @@ impl Uploads {
         Ok(self.folder(key, upload)?.join(name(part)))
     }
 
-    /// A part sent again with other bytes takes the place of the first.
-    pub(super) fn replace_others(&self, place: &std::path::Path) -> Result<()> {
-        let (Some(folder), Some(kept)) = (place.parent(), place.file_name()) else { return Ok(()) };
-        let number = kept.to_string_lossy().split('-').next().map(str::to_owned);
+    /// The parts that are there, by rising numbers.
+    pub(super) fn parts(&self, key: &str, upload: &str) -> Result<Vec<Uploaded>> {
+        let folder = self.folder(key, upload)?;
+        let mut parts = BTreeMap::<u32, Uploaded>::new();
         for entry in folder.read_dir().map_err(Error::unavailable)?.flatten() {
-            let other = entry.file_name();
-            let same = other.to_string_lossy().split('-').next().map(str::to_owned) == number;
-            if same && other != kept {
-                found(fs::remove_file(entry.path()))?;
+            let Some(part) = read_name(&entry.file_name().to_string_lossy()) else { continue };
+            let Some(metadata) = found(entry.metadata())? else { continue };
+            let written = metadata.modified().map_err(Error::unavailable)?;
+            let written = written.duration_since(UNIX_EPOCH).unwrap_or_default();
+            let uploaded_ms = u64::try_from(written.as_millis()).unwrap_or(u64::MAX);
+            let found = Uploaded { part, size: metadata.len(), uploaded_ms };
+            // after a crash two may have the same number: the later one replaces the other
+            if parts.get(&part.number).is_none_or(|other| other.uploaded_ms <= uploaded_ms) {
+                parts.insert(part.number, found);
             }
         }
-        Ok(())
+        Ok(parts.into_values().collect())
+    }
+
+    /// The unfinished uploads of the key.
+    pub(super) fn of(&self, key: &str) -> Result<Vec<String>> {
+        let mut uploads = Vec::new();
+        for entry in self.files.uploads.read_dir().map_err(Error::unavailable)?.flatten() {
+            if found(fs::read_to_string(entry.path().join(KEY)))?.as_deref() == Some(key) {
+                uploads.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        Ok(uploads)
     }
 
     /// Joins the parts; the answer is the size of the object.
@@ -91,16 +116,26 @@ impl Uploads {
             sources.iter().map(|source| io::copy(&mut File::open(source)?, file)).sum()
         })?;
         incoming.keep(&self.files.path(key))?;
-        fs::remove_dir_all(folder).map_err(Error::unavailable)?;
+        self.remove(&folder)?;
         Ok(size)
     }
 
     pub(super) fn abort(&self, key: &str, upload: &str) -> Result<()> {
         match self.folder(key, upload) {
-            Ok(folder) => fs::remove_dir_all(folder).map_err(Error::unavailable),
+            Ok(folder) => self.remove(&folder),
             Err(Error::NotFound(_)) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Out of the way in one step, so that a crash on the way leaves nothing that stays.
+    fn remove(&self, folder: &Path) -> Result<()> {
+        let aside = self.files.aside();
+        if found(fs::rename(folder, &aside))?.is_some() {
+            self.files.sync_parent(folder)?;
+            fs::remove_dir_all(aside).map_err(Error::unavailable)?;
+        }
+        Ok(())
     }
 
     fn folder(&self, key: &str, upload: &str) -> Result<PathBuf> {
@@ -126,6 +161,29 @@ pub(super) fn check(upload: &str, number: u32) -> Result<()> {
     Err(Error::Invalid(format!("part {number} of {upload}: parts are numbered 1 to {MAX_PART}")))
 }
 
+/// A part sent again with other bytes takes the place of the first.
+fn replace_others(place: &Path) -> Result<()> {
+    let (Some(folder), Some(kept)) = (place.parent(), place.file_name()) else { return Ok(()) };
+    let Some(number) = read_name(&kept.to_string_lossy()).map(|part| part.number) else {
+        return Ok(());
+    };
+    let Some(entries) = found(folder.read_dir())? else { return Ok(()) };
+    for entry in entries.flatten() {
+        let other = entry.file_name();
+        let same = read_name(&other.to_string_lossy()).is_some_and(|part| part.number == number);
+        if same && other != kept {
+            found(fs::remove_file(entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
 fn name(part: Part) -> String {
     format!("{}-{}", part.number, part.checksum.hex())
+}
+
+fn read_name(name: &str) -> Option<Part> {
+    let (number, hex) = name.split_once('-')?;
+    let checksum = Checksum::parse(&format!("sha256:{hex}"))?;
+    Some(Part { number: number.parse().ok()?, checksum })
 }

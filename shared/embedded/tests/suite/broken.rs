@@ -22,8 +22,8 @@ use crate::subject::Local;
 /// The MUSTs that a store can be made to break.
 pub(crate) const FAULTS: &[&str] = &[
     "R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R9", "C1", "C2", "C3", "C4", "C5", "B1", "B2",
-    "B3", "B4", "B5", "B6", "B7", "B8", "Q1", "Q2", "Q3", "Q4", "Q5", "Q6", "Q7", "S1", "S2", "S3",
-    "S4", "F1", "F2", "F3", "F4", "K1", "K2", "K3", "K4",
+    "B3", "B4", "B5", "B6", "B7", "B8", "B9", "Q1", "Q2", "Q3", "Q4", "Q5", "Q6", "Q7", "S1", "S2",
+    "S3", "S4", "F1", "F2", "F3", "F4", "K1", "K2", "K3", "K4",
 ];
 
 /// A store that breaks one MUST.

@@ -1,37 +1,37 @@
 //! How a file becomes a version, whatever way it came: at once when it is there and small enough to
-//! be looked at before the answer ([`accept`]), or step by step ([`announce`], [`begin_validation`],
-//! [`judge`]).
+//! be looked at before the answer ([`accept`]), or step by step ([`announce`], [`judge`]).
 
 use std::sync::Arc;
 
-use domain::{
-    model::{Format, Status},
-    name,
-};
+use domain::model::{Format, Status};
 use ports::{Condition, Write};
 use protocol::{rest::models as rest, tensor::Spec};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    About, Head, Shape, Version, description::compare, find, inspect::inspect, revisions, show,
-    stored,
+    About, Head, Shape, Version,
+    description::{compare, label},
+    find,
+    inspect::inspect,
+    revisions, show, stored,
+    uploads::Pending,
 };
 use crate::{App, Error, Result, Signature, idempotency::Commit, table};
 
 /// A file that is to become a version.
-pub struct Candidate {
+pub(crate) struct Candidate {
     /// Whose.
-    pub customer: String,
+    pub(crate) customer: String,
     /// Of which model.
-    pub target: Target,
+    pub(crate) target: Target,
     /// The file.
-    pub file: File,
+    pub(crate) file: File,
     /// Compared with the file.
-    pub given: Given,
+    pub(crate) given: Given,
 }
 
 /// What a candidate becomes a version of.
-pub enum Target {
+pub(crate) enum Target {
     /// A new model.
     New {
         /// The model's id, new too.
@@ -44,15 +44,15 @@ pub enum Target {
 }
 
 /// A candidate's file.
-pub struct File {
+pub(crate) struct File {
     /// Where it is, or will be: [`Target::blob`].
-    pub blob: String,
+    pub(crate) blob: String,
     /// `sha256:…`
-    pub checksum: String,
+    pub(crate) checksum: String,
     /// In bytes.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Of its contents.
-    pub format: Format,
+    pub(crate) format: Format,
 }
 
 /// What an owner says of a file, compared with it.
@@ -84,7 +84,7 @@ impl Target {
     /// # Errors
     /// `NoModel` when there is no such model; `Invalid` when a version comes with what belongs to
     /// its model.
-    pub async fn read(
+    pub(crate) async fn read(
         app: &App,
         customer: &str,
         version_of: Option<String>,
@@ -103,43 +103,48 @@ impl Target {
         let stem = file_name.and_then(|name| name.rsplit(['/', '\\']).next());
         let stem = stem.map(|name| name.rsplit_once('.').map_or(name, |(stem, _)| stem));
         let called = about.name.as_deref().or(stem).unwrap_or("model");
-        let called = name::label(called).map_err(|error| Error::invalid("name", error.to_string()));
-        about.name = Some(called?.to_owned());
+        about.name = Some(label("name", called)?);
         Ok(Self::New { id: app.ports.clock.id("model"), about: Box::new(about) })
     }
 
     /// The model's id.
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         match self {
             Self::New { id, .. } | Self::VersionOf(id) => id,
         }
     }
 
     /// A place for the file that no other has.
-    pub fn blob(&self, app: &App) -> String {
+    pub(crate) fn blob(&self, app: &App) -> String {
         format!("models/{}/{}", self.id(), app.ports.clock.id("file"))
     }
 }
 
-/// Looks at a file that is there, and makes it a ready version.
+/// Looks at a file that is there, as `noted`, and makes it a ready version.
 ///
 /// # Errors
 /// `Invalid` for a file that is refused; nothing is on record then.
-pub async fn accept(app: &App, candidate: Candidate, commit: Commit) -> Result<rest::Summary> {
+pub(super) async fn accept(
+    app: &App,
+    candidate: Candidate,
+    noted: &Pending,
+    commit: Commit,
+) -> Result<rest::Summary> {
     let signature = inspect(app, &candidate.file.blob).await?;
     candidate.given.agrees(&signature)?;
-    record(app, candidate, Some(signature), Vec::new(), commit, |summary| summary).await
+    let settled = |_| Ok(vec![noted.settle()]);
+    record(app, candidate, Some(signature), settled, commit, |summary| summary).await
 }
 
-/// Puts a version on record whose file is yet to come, together with `writes`, which are about how
-/// it comes. Repetitions of the request get `answer` again.
+/// Puts a version on record whose file is yet to come, together with `writes` for its number, which
+/// are about how it comes. Repetitions of the request get `answer` again.
 ///
 /// # Errors
 /// `NoModel` when the model was deleted; nothing is on record then.
-pub async fn announce<A: Serialize>(
+pub(super) async fn announce<A: Serialize>(
     app: &App,
     candidate: Candidate,
-    writes: Vec<Write>,
+    writes: impl Fn(u32) -> Result<Vec<Write>>,
     commit: Commit,
     answer: impl Fn(rest::Summary) -> A,
 ) -> Result<A> {
@@ -151,7 +156,7 @@ async fn record<A: Serialize>(
     app: &App,
     candidate: Candidate,
     signature: Option<Signature>,
-    more: Vec<Write>,
+    more: impl Fn(u32) -> Result<Vec<Write>>,
     commit: Commit,
     answer: impl Fn(rest::Summary) -> A,
 ) -> Result<A> {
@@ -199,7 +204,7 @@ async fn record<A: Serialize>(
                 stored::row(&id, &version, Condition::Absent)?,
                 kept.write(&id, 1)?,
             ];
-            writes.extend(more);
+            writes.extend(more(1)?);
             let answer = answer(show::summary(&head, &version));
             if let Err(error) = commit.write(app, writes, &answer).await {
                 kept.discard(app).await;
@@ -215,7 +220,7 @@ async fn record<A: Serialize>(
             let (head, version) = with(head, version, signature.clone());
             let answer = answer(show::summary(&head, &version));
             let mut writes = vec![stored::row(&id, &version, Condition::Absent)?, head.write()?];
-            writes.extend(more.iter().cloned());
+            writes.extend(more(version.number)?);
             match commit.write(app, writes, &answer).await {
                 // another version or a change of the model came between: this one is the next
                 Err(Error::Conflict(_))
@@ -269,18 +274,33 @@ fn differences(kind: &str, before: &[Spec], now: &[Spec]) -> Vec<String> {
     gone.chain(changed).collect()
 }
 
-/// The file of an announced version is complete. Does nothing for one that is already looked at.
+/// Looks at the file of a version that is being validated, and says what came of it: ready, or
+/// rejected with a reason. Does nothing for a version that was judged before.
 ///
 /// # Errors
 /// `NoModel` when the model was deleted.
-pub async fn begin_validation(app: &App, id: &str, number: u32) -> Result<()> {
+pub(super) async fn judge(app: &App, id: &str, number: u32) -> Result<()> {
+    let head = find::load(app, id).await?;
+    let version = find::version(app, &head, number).await?;
+    if version.status != Status::Validating {
+        return Ok(());
+    }
+    let agreed = |signature: Signature| version.given.agrees(&signature).map(|()| signature);
+    let signature = match inspect(app, &version.blob).await.and_then(agreed) {
+        Ok(signature) => signature,
+        Err(refused @ Error::Invalid(_)) => {
+            let reason = refused.to_string();
+            return reject(app, id, number, Status::Validating, &reason).await.map(drop);
+        }
+        Err(error) => return Err(error),
+    };
     loop {
         let head = find::load(app, id).await?;
-        let mut version = Version::clone(&*find::version(app, &head, number).await?);
-        if version.status != Status::Uploading {
+        let version = Version::clone(&*find::version(app, &head, number).await?);
+        if version.status != Status::Validating {
             return Ok(());
         }
-        version.status = Status::Validating;
+        let (head, version) = with(head, version, Some(signature.clone()));
         let row = stored::row(id, &version, Condition::Exists)?;
         if stored::commit(app, &head, vec![row]).await? {
             return Ok(());
@@ -288,46 +308,27 @@ pub async fn begin_validation(app: &App, id: &str, number: u32) -> Result<()> {
     }
 }
 
-/// Looks at the file of a version that is being validated, and says what came of it: ready, or
-/// rejected with a reason; the file of a rejected version is deleted. Does nothing for a version
-/// that was judged before.
+/// Rejects a version for a reason, if it has this status; whether it had.
 ///
 /// # Errors
 /// `NoModel` when the model was deleted.
-pub async fn judge(app: &App, id: &str, number: u32) -> Result<Status> {
-    let head = find::load(app, id).await?;
-    let version = find::version(app, &head, number).await?;
-    if version.status != Status::Validating {
-        return Ok(version.status);
-    }
-    let agreed = |signature: Signature| version.given.agrees(&signature).map(|()| signature);
-    let judged = match inspect(app, &version.blob).await.and_then(agreed) {
-        Ok(signature) => Ok(signature),
-        Err(refused @ Error::Invalid(_)) => Err(refused.to_string()),
-        Err(error) => return Err(error),
-    };
+pub(super) async fn reject(
+    app: &App,
+    id: &str,
+    number: u32,
+    from: Status,
+    reason: &str,
+) -> Result<bool> {
     loop {
         let head = find::load(app, id).await?;
         let version = Version::clone(&*find::version(app, &head, number).await?);
-        if version.status != Status::Validating {
-            return Ok(version.status);
+        if version.status != from {
+            return Ok(false);
         }
-        let (head, version) = match &judged {
-            Ok(signature) => with(head, version, Some(signature.clone())),
-            Err(reason) => {
-                let (status, reason) = (Status::Rejected, Some(reason.clone()));
-                (head, Arc::new(Version { status, reason, ..version }))
-            }
-        };
-        let row = stored::row(id, &version, Condition::Exists)?;
-        if !stored::commit(app, &head, vec![row]).await? {
-            continue;
+        let (status, reason) = (Status::Rejected, Some(reason.to_owned()));
+        let row = stored::row(id, &Version { status, reason, ..version }, Condition::Exists)?;
+        if stored::commit(app, &head, vec![row]).await? {
+            return Ok(true);
         }
-        if version.status == Status::Rejected
-            && let Err(cause) = app.ports.blobs.delete(&version.blob).await
-        {
-            tracing::warn!(%cause, blob = version.blob, "a rejected file was not deleted");
-        }
-        return Ok(version.status);
     }
 }

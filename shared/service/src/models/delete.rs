@@ -1,10 +1,11 @@
 //! Deleting a model: the head and the list's pointer go at once, so nothing can use or change it any
 //! more; the rest of it follows by way of the change feed, through any crash.
 
+use domain::job::Failure;
 use ports::{Condition, Key, Query, Write};
 use serde::Deserialize;
 
-use super::find;
+use super::{Head, find, uploads::remove_file};
 use crate::{App, Error, Result, table};
 
 /// Removes a model; jobs that still run it fail cleanly when a device asks for its file.
@@ -18,6 +19,25 @@ pub async fn delete(app: &App, customer: &str, id: &str) -> Result<()> {
     app.caches().models.remove(id);
     let token = token.map_err(|_| Error::no_model(id).in_path())?;
     Ok(app.ports.records.durable(token).await?)
+}
+
+/// Removes a model if it is as it was read; whether it was.
+pub(super) async fn unchanged(app: &App, head: &Head) -> Result<bool> {
+    let writes = vec![
+        Write::delete(table::model(&head.id), Condition::Version(head.changes)),
+        Write::delete(table::owned(&head.customer, "MODEL", &head.id), Condition::Always),
+    ];
+    let written = table::unless_failed(app.ports.records.transact(writes).await)?;
+    app.caches().models.remove(&head.id);
+    let Ok(token) = written else { return Ok(false) };
+    app.ports.records.durable(token).await?;
+    Ok(true)
+}
+
+/// Why a job fails whose model was deleted.
+pub(crate) fn deleted(id: &str) -> Failure {
+    let message = format!("the model `{id}` was deleted before the job had its result");
+    Failure { code: "NO_MODEL".to_owned(), message }
 }
 
 /// A row of a version or revision, as far as it matters here.
@@ -40,7 +60,7 @@ pub(crate) async fn clear(app: &App, id: &str) -> Result<()> {
             let row: Row = table::readable(&key, &item).unwrap_or_default();
             // before its row, which is how it is found
             if let Some(blob) = row.blob
-                && let Err(cause) = app.ports.blobs.delete(&blob).await
+                && let Err(cause) = remove_file(app, &blob).await
             {
                 tracing::warn!(%cause, blob, "a file of a removed model was not deleted");
             }

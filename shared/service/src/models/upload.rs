@@ -5,7 +5,7 @@ use domain::model::Format;
 use ports::Checksum;
 use protocol::rest::models as rest;
 
-use super::{About, Candidate, File, Given, Target, accept};
+use super::{About, Candidate, File, Given, Target, accept::accept, uploads::note_at_once};
 use crate::{App, Error, Result, idempotency::Commit};
 
 /// What a form brought.
@@ -24,6 +24,26 @@ pub struct Upload {
     pub about: About,
 }
 
+/// Takes the next version of a model in that the path names.
+///
+/// # Errors
+/// `NotFound` when there is no such model; as [`upload`].
+pub async fn upload_version(
+    app: &App,
+    customer: &str,
+    id: &str,
+    mut upload: Upload,
+    commit: Commit,
+) -> Result<rest::Summary> {
+    match upload.version_of.replace(id.to_owned()) {
+        Some(other) if other != id => {
+            let message = format!("names another model than the path, `{id}`; leave it out");
+            Err(Error::invalid("version_of", message))
+        }
+        _ => self::upload(app, customer, upload, commit).await.map_err(Error::in_path),
+    }
+}
+
 /// Takes a model in, or the next version of one. A file that is refused leaves nothing.
 pub async fn upload(
     app: &App,
@@ -37,21 +57,24 @@ pub async fn upload(
     if bytes.is_empty() {
         return Err(Error::invalid("model", "the file is empty"));
     }
+    let noted = note_at_once(app, &target).await?;
     let file = File {
-        blob: target.blob(app),
+        blob: noted.blob().to_owned(),
         checksum: Checksum::of(&bytes).to_string(),
         size: bytes.len() as u64,
         format,
     };
-    let blob = file.blob.clone();
-    app.ports.blobs.put(&blob, bytes).await?;
-    let candidate = Candidate { customer: customer.to_owned(), target, file, given };
-    let accepted = accept(app, candidate, commit).await;
-    if accepted.is_err() {
+    let taken = async {
+        app.ports.blobs.put(noted.blob(), bytes).await?;
+        let candidate = Candidate { customer: customer.to_owned(), target, file, given };
+        accept(app, candidate, &noted, commit).await
+    };
+    let accepted = taken.await;
+    if accepted.is_err()
         // nothing of a refused upload stays; a failure to tidy up must not hide the reason
-        if let Err(cause) = app.ports.blobs.delete(&blob).await {
-            tracing::warn!(%cause, blob, "could not remove the file of a refused upload");
-        }
+        && let Err(cause) = noted.discard(app).await
+    {
+        tracing::warn!(%cause, "the file of a refused upload is removed later");
     }
     accepted
 }

@@ -51,6 +51,7 @@ fn settings(chosen_keys: bool) -> Settings {
         chosen_keys,
         public_url: None,
         upload_limit: 1 << 20,
+        uploads: Default::default(),
         lease: Default::default(),
     }
 }

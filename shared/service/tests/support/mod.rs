@@ -11,6 +11,7 @@ pub use engine::Gate;
 pub use fakes::Sent;
 
 use std::{
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -23,7 +24,7 @@ use dcmp_service::{
     idempotency::Commit,
     inference::{self, Call, Submitted},
     jobs,
-    models::{self, Inspected, Upload},
+    models::{self, About, Inspected, Upload},
     parked, sessions, tasks,
 };
 use domain::job::Job;
@@ -34,6 +35,7 @@ use protocol::{
         admin::{NewCustomer, NewKey},
         devices as rest,
         inference::Request,
+        models::Summary,
     },
     socket::{
         Capabilities, DeclineReason, DeviceTimings, Hardware, Heartbeat, Hello, InstanceType,
@@ -68,6 +70,7 @@ fn app(ports: Ports, engine: Option<Arc<dyn Engine>>) -> App {
         chosen_keys: false,
         public_url: None,
         upload_limit: 1 << 20,
+        uploads: Default::default(),
         lease: Default::default(),
     };
     App::new(ports, settings, engine)
@@ -113,6 +116,30 @@ impl Platform {
         Self { app, customer, key, key_id, store, disk, ahead_us, sent, width, _directory }
     }
 
+    /// From now on this looks at models in the place of `models-inspect`.
+    pub fn inspector<F, A>(&self, look: F)
+    where
+        F: Fn() -> A + Send + Sync + 'static,
+        A: Future<Output = ports::Result<Inspected>> + Send + 'static,
+    {
+        let limit = Duration::from_secs(600);
+        self.store.functions().register(INSPECT_FUNCTION, limit, move |_| {
+            let looked = look();
+            async { Ok(serde_json::to_vec(&looked.await?).unwrap().into()) }
+        });
+    }
+
+    /// Every file of the object store, those of unfinished uploads included.
+    pub fn files(&self) -> Vec<PathBuf> {
+        fn below(folder: &Path) -> Vec<PathBuf> {
+            let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            entries.flat_map(|path| if path.is_dir() { below(&path) } else { vec![path] }).collect()
+        }
+        let folders =
+            ["blobs", "uploads", "incoming"].map(|name| self._directory.path().join(name));
+        folders.iter().flat_map(|folder| below(folder)).collect()
+    }
+
     /// What was sent to queues since the last call.
     pub fn sent(&self) -> Vec<Sent> {
         std::mem::take(&mut *self.sent.lock().unwrap())
@@ -140,20 +167,30 @@ impl Platform {
 
     /// A model with two numbers in and any row out.
     pub async fn model(&self) -> String {
+        self.upload(About::default(), None).await.unwrap().id
+    }
+
+    /// A model of which its owner says this, or the next version of one.
+    pub async fn upload(&self, about: About, version_of: Option<&str>) -> Result<Summary> {
         let upload = Upload {
             bytes: "bytes".into(),
             file_name: Some("test.onnx".to_owned()),
             format: None,
             given: Default::default(),
-            version_of: None,
-            about: Default::default(),
+            version_of: version_of.map(str::to_owned),
+            about,
         };
-        models::upload(&self.app, &self.customer, upload, Commit::alone()).await.unwrap().id
+        models::upload(&self.app, &self.customer, upload, Commit::alone()).await
+    }
+
+    /// How many numbers in a row the models give that are uploaded from now on.
+    pub fn gives(&self, width: usize) {
+        *self.width.lock().unwrap() = Some(width);
     }
 
     /// A model that gives so many numbers for each row.
     pub async fn model_of_width(&self, width: usize) -> String {
-        *self.width.lock().unwrap() = Some(width);
+        self.gives(width);
         self.model().await
     }
 

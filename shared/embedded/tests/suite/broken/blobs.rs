@@ -4,7 +4,7 @@ use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use ports::{Blobs, Checksum, Error, Method, Part, Result, Stored};
+use ports::{Blobs, Checksum, Error, Method, Part, Result, Stored, Uploaded};
 
 use super::Faulty;
 
@@ -75,6 +75,18 @@ impl Blobs for Faulty {
             part.checksum = Checksum::of(&bytes);
         }
         self.inner.blobs.put_part(key, upload, part, bytes).await
+    }
+
+    async fn uploaded_parts(&self, key: &str, upload: &str) -> Result<Vec<Uploaded>> {
+        let mut parts = self.inner.blobs.uploaded_parts(key, upload).await?;
+        if self.breaks("B9") {
+            parts.pop();
+        }
+        Ok(parts)
+    }
+
+    async fn unfinished_uploads(&self, key: &str) -> Result<Vec<String>> {
+        self.inner.blobs.unfinished_uploads(key).await
     }
 
     async fn complete_upload(&self, key: &str, upload: &str, parts: &[Part]) -> Result<Stored> {

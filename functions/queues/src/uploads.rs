@@ -1,0 +1,32 @@
+//! The file of a model is complete: it is joined, compared with its checksum, and looked at.
+
+use std::time::Duration;
+
+use api::Route;
+use ports::Action;
+use serde_json::Value;
+use service::{App, Error, INSPECT_FUNCTION, Result, UPLOADS_QUEUE, models::uploads};
+
+pub(crate) fn route() -> Route {
+    Route::queue("queue-uploads", UPLOADS_QUEUE, validate)
+        .memory_mb(512)
+        .timeout(Duration::from_secs(900))
+        .uses(&[
+            Action::GetRecords,
+            Action::WriteRecords,
+            Action::DeleteRecords,
+            Action::ReadBlobs,
+            Action::WriteBlobs,
+            Action::DeleteBlobs,
+            Action::Call(INSPECT_FUNCTION),
+            Action::ReceiveFrom(UPLOADS_QUEUE),
+        ])
+}
+
+async fn validate(app: App, body: Value) -> Result<()> {
+    let version = body["version"].as_u64().and_then(|version| u32::try_from(version).ok());
+    match (body["model"].as_str(), version) {
+        (Some(model), Some(version)) => uploads::validate(&app, model, version).await,
+        _ => Err(Error::internal(format!("no model and version in {body}"))),
+    }
+}

@@ -1,0 +1,168 @@
+//! Announcing a file that is to come in parts.
+
+use domain::upload;
+use ports::Checksum;
+use protocol::rest::uploads as rest;
+use serde_json::Value;
+
+use super::{
+    parts::MAX_SIGNED,
+    pending::{self, Pending},
+    stored::Row,
+};
+use crate::{
+    App, Error, Result,
+    idempotency::Commit,
+    models::{About, Candidate, File, Given, Shape, Target, accept::announce, upload::read_format},
+};
+
+/// A file that is to come in parts, as it was announced.
+pub struct New {
+    target: Target,
+    file: FileSaid,
+    given: Given,
+    plan: upload::Plan,
+}
+
+struct FileSaid {
+    checksum: Checksum,
+    size: u64,
+    format: domain::model::Format,
+}
+
+impl New {
+    /// Reads an announcement; `model` is the id in the path, of which it is to be a version.
+    ///
+    /// # Errors
+    /// `Invalid` with the field that is wrong or breaks a limit, before anything is sent.
+    pub async fn read(
+        app: &App,
+        customer: &str,
+        model: Option<&str>,
+        body: rest::NewUpload,
+    ) -> Result<Self> {
+        let size = body.size;
+        let plan = upload::Plan::new(size, body.part_size)
+            .map_err(|error| Error::invalid(error.field, error.to_string()))?;
+        let most = app.settings().uploads.max_size;
+        if size > most {
+            let message = format!(
+                "{size} bytes are over this platform's limit of {most} for a model; store its \
+                 weights as float16, or leave out what inference does not need"
+            );
+            return Err(Error::invalid("size", message));
+        }
+        let checksum = read_checksum("checksum", &body.checksum)?;
+        if let Some(parts) = &body.parts {
+            if body.part_size.is_none() {
+                let message = "missing; give it with `parts`, which depend on it";
+                return Err(Error::invalid("part_size", message));
+            }
+            let (given, count) = (parts.len(), plan.parts());
+            if given != count as usize || given > MAX_SIGNED {
+                let message = format!(
+                    "lists {given} checksums, the file has {count} parts; with more than \
+                     {MAX_SIGNED} leave it out and use POST /api/v1/models/{{id}}/upload/parts"
+                );
+                return Err(Error::invalid("parts", message));
+            }
+            for (at, checksum) in parts.iter().enumerate() {
+                read_checksum(&format!("parts[{at}]"), checksum)?;
+            }
+        }
+        let file_name = body.file_name.as_deref();
+        let format = read_format(body.format.as_deref(), file_name)?;
+        let given = Given {
+            input_shape: shape("input_shape", body.input_shape)?,
+            output_shape: shape("output_shape", body.output_shape)?,
+        };
+        let mut about = About::default();
+        let json =
+            |schema: Option<serde_json::Map<_, _>>| schema.map(|s| Value::Object(s).to_string());
+        for (field, text) in [
+            ("name", body.name),
+            ("placement", body.placement),
+            ("input_schema", json(body.input_schema)),
+            ("output_schema", json(body.output_schema)),
+            ("labels", body.labels.map(|labels| Value::from(labels).to_string())),
+            ("preprocessing", body.preprocessing),
+            ("postprocessing", body.postprocessing),
+        ] {
+            if let Some(text) = text {
+                about.set(field, &text)?;
+            }
+        }
+        let target = match model {
+            Some(id) => Target::read(app, customer, Some(id.to_owned()), about, file_name)
+                .await
+                .map_err(Error::in_path)?,
+            None => Target::read(app, customer, body.version_of, about, file_name).await?,
+        };
+        Ok(Self { target, file: FileSaid { checksum, size, format }, given, plan })
+    }
+}
+
+/// Puts the version on record whose file is to come. Its parts' URLs come from [`sign`](super::sign).
+pub async fn begin(app: &App, customer: &str, new: New, commit: Commit) -> Result<rest::Begun> {
+    let New { target, file, given, plan } = new;
+    let pending = pending::note(app, &target, app.settings().uploads.idle_ms).await?;
+    let announced = announce_noted(app, customer, (target, file, given, plan), &pending, commit);
+    let announced = announced.await;
+    if announced.is_err()
+        && let Err(cause) = pending.discard(app).await
+    {
+        tracing::warn!(%cause, blob = pending.blob, "what an upload began with was not removed");
+    }
+    announced
+}
+
+async fn announce_noted(
+    app: &App,
+    customer: &str,
+    (target, file, given, plan): (Target, FileSaid, Given, upload::Plan),
+    pending: &Pending,
+    commit: Commit,
+) -> Result<rest::Begun> {
+    let upload = app.ports.blobs.start_upload(&pending.blob).await?;
+    let id = target.id().to_owned();
+    let row = Row {
+        upload,
+        part_size: plan.part_size(),
+        started_ms: app.now_ms(),
+        tries: 0,
+        busy_until_ms: 0,
+        pending: pending.clone(),
+        version: 1,
+    };
+    let FileSaid { checksum, size, format } = file;
+    let file = File { blob: pending.blob.clone(), checksum: checksum.to_string(), size, format };
+    let candidate = Candidate { customer: customer.to_owned(), target, file, given };
+    let writes = |number| {
+        let (announced, write) = pending.announce(number)?;
+        let row = Row { pending: announced, ..row.clone() };
+        Ok(vec![row.put(&id, number)?, write])
+    };
+    let answer = |shown: protocol::rest::models::Summary| rest::Begun {
+        id: shown.id,
+        version: shown.version,
+        status: shown.status,
+        upload: rest::Plan {
+            part_size: plan.part_size(),
+            part_count: plan.parts(),
+            parts: Vec::new(),
+            expires_at: row.expires_at(),
+        },
+    };
+    announce(app, candidate, writes, commit, answer).await
+}
+
+/// A checksum that a request holds.
+pub(super) fn read_checksum(field: &str, text: &str) -> Result<Checksum> {
+    let message = "expected `sha256:` and the 64 hex digits of the SHA-256";
+    Checksum::parse(text).ok_or_else(|| Error::invalid(field, message))
+}
+
+fn shape(field: &str, given: Option<Vec<Option<i64>>>) -> Result<Option<Shape>> {
+    let text = given.map(|dims| Value::from(dims).to_string());
+    text.map(|text| crate::models::read_shape(field, &text)).transpose()
+}

@@ -4,6 +4,7 @@
 mod bench;
 mod crash;
 mod fuzz;
+mod onnx_suite;
 mod openapi;
 
 use clap::Parser;
@@ -14,9 +15,12 @@ enum Command {
     Bench(bench::Arguments),
     Crash(crash::Arguments),
     Fuzz(fuzz::Arguments),
+    OnnxSuite(onnx_suite::Arguments),
     Openapi(openapi::Arguments),
     #[command(hide = true)]
     CrashChild(crash::child::Arguments),
+    #[command(hide = true)]
+    OnnxSuiteChild(onnx_suite::child::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -26,5 +30,7 @@ fn main() -> anyhow::Result<()> {
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::CrashChild(arguments) => crash::child::run(&arguments),
+        Command::OnnxSuite(arguments) => onnx_suite::run(&arguments),
+        Command::OnnxSuiteChild(arguments) => onnx_suite::child::run(&arguments),
     }
 }

@@ -24,6 +24,9 @@ pub enum Error {
     Engine(String),
 }
 
+/// How the sentence about a panic begins.
+pub(crate) const STOPPED: &str = "the engine stopped";
+
 /// Runs a piece of the engine; its errors and panics become a sentence.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     // The engine's values that the closure touches are dropped or never used again after a panic.
@@ -33,7 +36,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, 
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("no message");
-        Err(format!("the engine stopped: {text}"))
+        Err(format!("{STOPPED}: {text}"))
     })
 }
 

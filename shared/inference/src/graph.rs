@@ -1,43 +1,41 @@
 //! Checks a graph before the engine sees it: what the engine would answer with a panic, with a huge
 //! allocation, or with a text that helps nobody.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use protocol::tensor::Dtype;
-use tract_onnx::{
-    model::OnnxOpRegister,
-    pb::{
-        AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto,
-        tensor_proto::{DataLocation, DataType},
-        tensor_shape_proto::dimension,
-        type_proto,
-    },
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto,
+    tensor_proto::{DataLocation, DataType},
+    tensor_shape_proto::dimension,
+    type_proto,
 };
 
-use crate::{Refused, error::shortened};
+use crate::{
+    Refused,
+    allowed::{self, Opsets},
+    error::shortened,
+};
 
 /// Longer ones are not names; the engine parses them recursively.
 const MAX_DIM_NAME: usize = 256;
 
 type Checked = Result<(), Refused>;
 
-/// Checks the whole graph and those inside its nodes.
-pub(crate) fn check(graph: &GraphProto, ops: &OnnxOpRegister) -> Checked {
-    let mut unknown = BTreeSet::new();
-    check_nodes(graph, ops, &mut unknown)?;
-    if !unknown.is_empty() {
-        let total = unknown.len();
-        let list: Vec<String> = unknown.into_iter().take(5).collect();
-        let more = if total > list.len() {
-            format!(" and {} more", total - list.len())
-        } else {
-            String::new()
-        };
+/// Nodes in one graph: the engine's time grows with their square.
+const MAX_NODES: usize = 20_000;
+
+/// Checks the graph; none of its nodes holds another one.
+pub(crate) fn check(graph: &GraphProto, opsets: &Opsets<'_>) -> Checked {
+    if graph.node.len() > MAX_NODES {
         return Err(Refused::new(format!(
-            "unsupported operators: {}{more}; export the model without them",
-            list.join(", ")
+            "the graph has {} nodes; at most {MAX_NODES} are accepted: simplify it, for example with \
+             onnxsim, or split the model",
+            graph.node.len()
         )));
     }
+    allowed::check(graph, opsets)?;
+    check_parts(graph)?;
     check_wiring(graph)
 }
 
@@ -47,11 +45,7 @@ pub(crate) fn inputs(graph: &GraphProto) -> impl Iterator<Item = &ValueInfoProto
     graph.input.iter().filter(move |input| !initialized.contains(input.name.as_str()))
 }
 
-fn check_nodes(
-    graph: &GraphProto,
-    ops: &OnnxOpRegister,
-    unknown: &mut BTreeSet<String>,
-) -> Checked {
+fn check_parts(graph: &GraphProto) -> Checked {
     if let Some(sparse) = graph.sparse_initializer.first() {
         let name = sparse.values.as_ref().map_or("", |values| &values.name);
         return Err(Refused::new(format!(
@@ -66,38 +60,26 @@ fn check_nodes(
         check_dim_names(value)?;
     }
     for (index, node) in graph.node.iter().enumerate() {
-        let place = place(index, node);
-        if !ops.0.contains_key(&node.op_type) {
-            let domain = if node.domain.is_empty() { "" } else { " of a custom domain" };
-            unknown.insert(format!("{}{domain} ({place})", shortened(&node.op_type, 40)));
-        }
         for attribute in &node.attribute {
-            check_attribute(attribute, &place, ops, unknown)?;
-        }
-        if node.op_type == "ConstantOfShape" {
-            check_filled(graph, node, &place)?;
+            check_attribute(attribute, &place(index, node))?;
         }
     }
     Ok(())
 }
 
-fn check_attribute(
-    attribute: &AttributeProto,
-    place: &str,
-    ops: &OnnxOpRegister,
-    unknown: &mut BTreeSet<String>,
-) -> Checked {
+fn check_attribute(attribute: &AttributeProto, place: &str) -> Checked {
     let place = format!("{place}, attribute `{}`", shortened(&attribute.name, 40));
     for tensor in attribute.t.iter().chain(&attribute.tensors) {
         check_tensor(tensor, &place)?;
     }
-    for graph in attribute.g.iter().chain(&attribute.graphs) {
-        check_nodes(graph, ops, unknown)?;
+    if attribute.g.is_some() || !attribute.graphs.is_empty() {
+        return Err(Refused::new(format!("{place} holds a graph, which its operator does not take")));
     }
     Ok(())
 }
 
-fn place(index: usize, node: &NodeProto) -> String {
+/// How a refusal names a node.
+pub(crate) fn place(index: usize, node: &NodeProto) -> String {
     if node.name.is_empty() {
         format!("node {index}")
     } else {
@@ -173,29 +155,8 @@ fn check_dim_names(value: &ValueInfoProto) -> Checked {
     Ok(())
 }
 
-/// A constant that is written as its shape must not be larger than weights may be.
-fn check_filled(graph: &GraphProto, node: &NodeProto, place: &str) -> Checked {
-    let Some(shape) = node.input.first().and_then(|name| constant(graph, name)) else {
-        return Ok(());
-    };
-    let dims: Vec<i64> = if shape.raw_data.is_empty() {
-        shape.int64_data.clone()
-    } else {
-        shape.raw_data.as_chunks::<8>().0.iter().map(|dim| i64::from_le_bytes(*dim)).collect()
-    };
-    let elements = dims
-        .iter()
-        .try_fold(1usize, |product, dim| product.checked_mul(usize::try_from(*dim).ok()?));
-    if elements.is_none_or(|elements| elements > crate::plan::MAX_TENSOR / 8) {
-        return Err(Refused::new(format!(
-            "{place} makes a constant of shape {dims:?}, which is too large"
-        )));
-    }
-    Ok(())
-}
-
 /// The constant called `name`: an initializer, or what a `Constant` node holds.
-fn constant<'a>(graph: &'a GraphProto, name: &str) -> Option<&'a TensorProto> {
+pub(crate) fn constant<'a>(graph: &'a GraphProto, name: &str) -> Option<&'a TensorProto> {
     graph.initializer.iter().find(|tensor| tensor.name == name).or_else(|| {
         let node = graph.node.iter().find(|node| {
             node.op_type == "Constant" && node.output.first().is_some_and(|output| output == name)
@@ -204,7 +165,7 @@ fn constant<'a>(graph: &'a GraphProto, name: &str) -> Option<&'a TensorProto> {
     })
 }
 
-/// Every name that is used must be made somewhere.
+/// Every name is made once, and before it is used: that also rules out cycles.
 fn check_wiring(graph: &GraphProto) -> Checked {
     let mut made: HashSet<&str> = HashSet::new();
     for input in inputs(graph) {
@@ -213,17 +174,36 @@ fn check_wiring(graph: &GraphProto) -> Checked {
             return Err(Refused::new(format!("two inputs are called `{name}`; rename one")));
         }
     }
-    made.extend(graph.initializer.iter().map(|tensor| tensor.name.as_str()));
-    made.extend(graph.node.iter().flat_map(|node| &node.output).map(String::as_str));
+    for initializer in &graph.initializer {
+        if !made.insert(&initializer.name) {
+            let name = shortened(&initializer.name, 80);
+            return Err(Refused::new(format!("two initializers are called `{name}`; rename one")));
+        }
+    }
     for (index, node) in graph.node.iter().enumerate() {
         let missing =
             node.input.iter().find(|name| !name.is_empty() && !made.contains(name.as_str()));
         if let Some(name) = missing {
+            let later = graph.node[index..].iter().any(|node| node.output.contains(name));
+            let problem = if later {
+                "which is made only after it: the graph has a cycle, or its nodes are not in order"
+            } else {
+                "which nothing in the graph makes; the file is damaged"
+            };
             return Err(Refused::new(format!(
-                "{} reads `{}`, which nothing in the graph makes; the file is damaged",
+                "{} reads `{}`, {problem}",
                 place(index, node),
                 shortened(name, 80)
             )));
+        }
+        for name in node.output.iter().filter(|name| !name.is_empty()) {
+            if !made.insert(name) {
+                return Err(Refused::new(format!(
+                    "{} makes `{}`, which is there already; rename one of them",
+                    place(index, node),
+                    shortened(name, 80)
+                )));
+            }
         }
     }
     match graph.output.iter().find(|output| !made.contains(output.name.as_str())) {

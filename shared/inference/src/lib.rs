@@ -3,15 +3,21 @@
 //! [`inspect`] says what a model takes and gives, or why it is refused; [`Network`] runs it. Bytes come
 //! from strangers: whatever they are, the answer is a value or a sentence, never a panic.
 
+mod allowed;
+mod bounded;
 mod dtype;
 mod error;
 mod file;
 mod graph;
 mod network;
+pub mod operators;
 mod plan;
+mod profile;
 mod signature;
 mod stack;
+mod wire;
 
 pub use error::{Error, Refused};
 pub use network::Network;
-pub use signature::{Signature, inspect};
+pub use profile::Profile;
+pub use signature::{Report, Signature, inspect};

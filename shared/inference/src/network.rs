@@ -6,7 +6,9 @@ use protocol::tensor::{Named, Spec};
 use tract_onnx::prelude::{InferenceFact, TVec};
 
 use crate::{
-    Error, Refused, Signature, dtype,
+    Error, Refused, Signature,
+    bounded::Budget,
+    dtype,
     error::guarded,
     plan::{Key, Plans},
     signature,
@@ -33,7 +35,7 @@ impl Network {
         // up to 8 powers of two of a small model
         let capacity = (PLAN_BUDGET / bytes.len().max(1)).clamp(2, 8);
         let stackable = AtomicU8::new(crate::stack::initially(&signature));
-        Ok(Self { signature, plans: Plans::new(model, capacity), stackable })
+        Ok(Self { signature, plans: Plans::new(model, Budget::of(bytes.len()), capacity), stackable })
     }
 
     /// What the model takes and gives.

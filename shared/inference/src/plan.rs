@@ -6,15 +6,13 @@ use std::sync::{
 };
 
 use tract_onnx::prelude::{
-    InferenceFact, InferenceModel, InferenceModelExt, TValue, TVec, TypedModel, TypedSimplePlan,
-    TypedSimpleState,
+    InferenceFact, InferenceModel, TValue, TVec, TypedSimplePlan, TypedSimpleState,
 };
-use tract_onnx::tract_hir::internal::DimLike;
 
-use crate::error::engine;
-
-/// The largest tensor, in bytes, that a plan may hold anywhere.
-pub(crate) const MAX_TENSOR: usize = 1 << 30;
+use crate::{
+    bounded::{self, Budget},
+    error::engine,
+};
 
 /// The open dimensions of all inputs, in order: what tells plans of one model apart.
 pub(crate) type Key = TVec<usize>;
@@ -27,13 +25,16 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    fn build(model: &InferenceModel, facts: Vec<InferenceFact>) -> Result<Self, String> {
+    pub(crate) fn build(
+        model: &InferenceModel,
+        facts: Vec<InferenceFact>,
+        budget: Budget,
+    ) -> Result<Self, String> {
         let mut model = model.clone();
         for (index, fact) in facts.into_iter().enumerate() {
             model.set_input_fact(index, fact).map_err(engine)?;
         }
-        let typed = model.into_typed().map_err(engine)?;
-        check_sizes(&typed)?;
+        let typed = bounded::typed(model, budget)?;
         let runnable = typed.into_optimized().and_then(TypedSimplePlan::new).map_err(engine)?;
         Ok(Self { runnable, idle: Mutex::default() })
     }
@@ -52,31 +53,10 @@ impl Plan {
     }
 }
 
-/// Refuses shapes that would not fit in memory, before anything is allocated for them.
-fn check_sizes(model: &TypedModel) -> Result<(), String> {
-    for node in model.nodes() {
-        for output in &node.outputs {
-            let elements = output
-                .fact
-                .shape
-                .iter()
-                .filter_map(|dim| dim.to_usize().ok())
-                .try_fold(output.fact.datum_type.size_of(), usize::checked_mul);
-            if elements.is_none_or(|bytes| bytes > MAX_TENSOR) {
-                return Err(format!(
-                    "node `{}` needs a tensor of more than {} MB; send fewer rows at once",
-                    node.name,
-                    MAX_TENSOR >> 20
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
 /// The plans of one model: the most recently used few.
 pub(crate) struct Plans {
     model: InferenceModel,
+    budget: Budget,
     capacity: usize,
     kept: RwLock<Vec<Kept>>,
     /// Held while a plan is built, so that callers who need the same one build it once.
@@ -92,9 +72,10 @@ struct Kept {
 
 impl Plans {
     /// Keeps at most `capacity` plans.
-    pub(crate) fn new(model: InferenceModel, capacity: usize) -> Self {
+    pub(crate) fn new(model: InferenceModel, budget: Budget, capacity: usize) -> Self {
         Self {
             model,
+            budget,
             capacity,
             kept: RwLock::default(),
             building: Mutex::default(),
@@ -115,7 +96,7 @@ impl Plans {
         if let Some(plan) = self.kept(key) {
             return Ok(plan);
         }
-        let plan = Arc::new(Plan::build(&self.model, facts())?);
+        let plan = Arc::new(Plan::build(&self.model, facts(), self.budget)?);
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= self.capacity
             && let Some(oldest) =

@@ -7,7 +7,7 @@ use tract_onnx::{
         tensor_shape_proto::dimension, type_proto,
     },
     prelude::{
-        DatumType, Framework, InferenceFact, InferenceModel, InferenceModelExt, ToDim, TypedModel,
+        DatumType, Framework, InferenceFact, InferenceModel, ToDim, TypedModel,
     },
     tract_hir::infer::{DimFact, Factoid, ShapeFactoid},
     tract_hir::internal::DimLike,
@@ -15,10 +15,13 @@ use tract_onnx::{
 
 use crate::{
     Refused,
+    allowed::Opsets,
+    bounded::{self, Budget, MAX_TENSOR},
     dtype::{from_engine, to_engine},
     error::{engine, guarded, shortened},
     file, graph,
-    plan::MAX_TENSOR,
+    profile::{self, Profile, Unprofiled},
+    wire,
 };
 
 /// The inputs and outputs of a model, in the file's order.
@@ -37,32 +40,51 @@ impl Signature {
     }
 }
 
-/// Reads an ONNX file, checks that the engine can run it, and says what it takes and gives.
+/// What is known of a file that is accepted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// What the model takes and gives.
+    pub signature: Signature,
+    /// What a run costs; a sentence when it was not run.
+    pub profile: Result<Profile, String>,
+}
+
+/// Reads an ONNX file, checks that the engine can run it, says what it takes and gives, and runs it once
+/// on zeros.
 ///
 /// # Errors
 /// When the bytes are not ONNX or use something that is not supported: a sentence that names it.
-pub fn inspect(bytes: &[u8]) -> Result<Signature, Refused> {
-    parse(bytes).map(|(_, signature)| signature)
+pub fn inspect(bytes: &[u8]) -> Result<Report, Refused> {
+    let (model, signature) = parse(bytes)?;
+    match profile::measure(&model, &signature.inputs, Budget::of(bytes.len())) {
+        Ok(profile) => Ok(Report { signature, profile: Ok(profile) }),
+        Err(Unprofiled::Unknown(why)) => Ok(Report { signature, profile: Err(why) }),
+        Err(Unprofiled::Refused(cause)) => Err(cannot_be_run(&cause)),
+    }
+}
+
+fn cannot_be_run(cause: &str) -> Refused {
+    Refused::new(format!("the model cannot be run: {}", shortened(cause, 500)))
 }
 
 /// A model that may have open dimensions, and its signature.
 pub(crate) fn parse(bytes: &[u8]) -> Result<(InferenceModel, Signature), Refused> {
+    wire::check(bytes)?;
     let file = file::decode(bytes)?;
     let graph = file.graph.as_ref().expect("`decode` refuses a file without a graph");
     let onnx = tract_onnx::onnx()
         .with_ignore_output_shapes(true)
         .with_ignore_output_types(true)
         .with_ignore_value_info(true);
-    graph::check(graph, &onnx.op_register)?;
+    graph::check(graph, &Opsets::of(&file))?;
     let inputs = declared_inputs(graph)?;
     if graph.output.is_empty() {
         return Err(Refused::new(
             "the model has no outputs; mark what it should answer as an output",
         ));
     }
-    guarded(|| read(&onnx, &file, graph, inputs)).map_err(|cause| {
-        Refused::new(format!("the model cannot be run: {}", shortened(&cause, 500)))
-    })
+    let budget = Budget::of(bytes.len());
+    guarded(|| read(&onnx, &file, graph, inputs, budget)).map_err(|cause| cannot_be_run(&cause))
 }
 
 fn read(
@@ -70,16 +92,17 @@ fn read(
     file: &ModelProto,
     graph: &GraphProto,
     mut inputs: Vec<Spec>,
+    budget: Budget,
 ) -> Result<(InferenceModel, Signature), String> {
     let mut model = onnx.model_for_proto_model(file).map_err(engine)?;
     // The engine lists the inputs of the file, initializers apart, in the same order.
-    let outputs = match symbolic(&model, &inputs) {
+    let outputs = match symbolic(&model, &inputs, budget) {
         Ok(outputs) => outputs,
         // Some models can only be followed with numbers. What differs between two sizes is open; where
         // only one row works, the file says "any" but means one.
         Err(_) => {
-            let one = typed_outputs(&typed(&model, &inputs, 1)?)?;
-            match typed(&model, &inputs, 3).and_then(|model| typed_outputs(&model)) {
+            let one = typed_outputs(&typed(&model, &inputs, 1, budget)?)?;
+            match typed(&model, &inputs, 3, budget).and_then(|model| typed_outputs(&model)) {
                 Ok(three) if same_ranks(&one, &three) => {
                     let open = |(one, three): (Outline, Outline)| {
                         let shape = one.1.iter().zip(three.1);
@@ -112,7 +135,11 @@ fn read(
 type Outline = (Dtype, Vec<Option<usize>>);
 
 /// Follows the shapes with names for the open dimensions.
-fn symbolic(model: &InferenceModel, inputs: &[Spec]) -> Result<Vec<Outline>, String> {
+fn symbolic(
+    model: &InferenceModel,
+    inputs: &[Spec],
+    budget: Budget,
+) -> Result<Vec<Outline>, String> {
     let mut model = model.clone();
     for (index, input) in inputs.iter().enumerate() {
         let declared: Vec<DimFact> =
@@ -127,18 +154,23 @@ fn symbolic(model: &InferenceModel, inputs: &[Spec]) -> Result<Vec<Outline>, Str
         let fact = InferenceFact::dt_shape(to_engine(input.dtype), shape);
         model.set_input_fact(index, fact).map_err(engine)?;
     }
-    typed_outputs(&model.into_typed().map_err(engine)?)
+    typed_outputs(&bounded::typed(model, budget)?)
 }
 
 /// Follows the shapes with `size` for every open dimension.
-fn typed(model: &InferenceModel, inputs: &[Spec], size: usize) -> Result<TypedModel, String> {
+fn typed(
+    model: &InferenceModel,
+    inputs: &[Spec],
+    size: usize,
+    budget: Budget,
+) -> Result<TypedModel, String> {
     let mut model = model.clone();
     for (index, input) in inputs.iter().enumerate() {
         let shape: Vec<usize> = input.shape.iter().map(|dim| dim.unwrap_or(size)).collect();
         let fact = InferenceFact::dt_shape(to_engine(input.dtype), &shape);
         model.set_input_fact(index, fact).map_err(engine)?;
     }
-    model.into_typed().map_err(engine)
+    bounded::typed(model, budget)
 }
 
 fn typed_outputs(model: &TypedModel) -> Result<Vec<Outline>, String> {

@@ -41,12 +41,37 @@ pub struct Summary {
     /// How the version's inputs and outputs differ from those of the version before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// What a run costs; `null` when it was not tried at upload, which `warnings` explain.
+    #[serde(default)]
+    pub profile: Option<Profile>,
     /// The adapter before the model.
     pub preprocessing: Option<String>,
     /// The adapter behind the model.
     pub postprocessing: Option<String>,
     /// Where it may run: `own`, `shared` or `platform`.
     pub placement: String,
+}
+
+/// What one run costs, measured once at upload on inputs of zeros, with 1 for open dimensions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Profile {
+    /// Median of a few runs, in milliseconds, on the platform's machine.
+    pub latency_ms: f64,
+    /// Weights and the most that tensors take at one time, estimated, in bytes.
+    pub memory_bytes: u64,
+    /// From the cloud's list prices, for so many runs.
+    pub estimated_cost: EstimatedCost,
+}
+
+/// An amount of money for a number of runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EstimatedCost {
+    /// In `currency`.
+    pub amount: f64,
+    /// `USD`
+    pub currency: String,
+    /// How many runs cost that.
+    pub runs: u32,
 }
 
 /// A model.
@@ -99,6 +124,9 @@ pub struct Version {
     /// How its inputs and outputs differ from those of the version before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// What a run costs; `null` when it was not tried at upload, which `warnings` explain.
+    #[serde(default)]
+    pub profile: Option<Profile>,
 }
 
 /// A page of a model's versions.

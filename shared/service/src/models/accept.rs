@@ -12,7 +12,7 @@ use super::{
     About, Head, Shape, Version,
     description::{compare, label},
     find,
-    inspect::inspect,
+    inspect::{Accepted, inspect},
     revisions, show, stored,
     uploads::Pending,
 };
@@ -71,7 +71,7 @@ impl Given {
         self.input_shape.is_none() && self.output_shape.is_none()
     }
 
-    fn agrees(&self, signature: &Signature) -> Result<()> {
+    pub(super) fn agrees(&self, signature: &Signature) -> Result<()> {
         compare("input_shape", self.input_shape.as_ref(), &signature.inputs)?;
         compare("output_shape", self.output_shape.as_ref(), &signature.outputs)
     }
@@ -130,10 +130,10 @@ pub(super) async fn accept(
     noted: &Pending,
     commit: Commit,
 ) -> Result<rest::Summary> {
-    let signature = inspect(app, &candidate.file.blob).await?;
-    candidate.given.agrees(&signature)?;
+    let File { blob, format, .. } = &candidate.file;
+    let accepted = inspect(app, blob, *format, &candidate.given).await?;
     let settled = |_| Ok(vec![noted.settle()]);
-    record(app, candidate, Some(signature), settled, commit, |summary| summary).await
+    record(app, candidate, Some(accepted), settled, commit, |summary| summary).await
 }
 
 /// Puts a version on record whose file is yet to come, together with `writes` for its number, which
@@ -151,11 +151,11 @@ pub(super) async fn announce<A: Serialize>(
     record(app, candidate, None, writes, commit, answer).await
 }
 
-/// Puts a candidate on record: as ready if its signature is known.
+/// Puts a candidate on record: as ready if its file is accepted.
 async fn record<A: Serialize>(
     app: &App,
     candidate: Candidate,
-    signature: Option<Signature>,
+    accepted: Option<Accepted>,
     more: impl Fn(u32) -> Result<Vec<Write>>,
     commit: Commit,
     answer: impl Fn(rest::Summary) -> A,
@@ -175,6 +175,7 @@ async fn record<A: Serialize>(
         inputs: Vec::new(),
         outputs: Vec::new(),
         warnings: Vec::new(),
+        profile: None,
         uploaded_ms: now,
     };
     match target {
@@ -194,7 +195,7 @@ async fn record<A: Serialize>(
                 has_input_schema: description.input_schema.is_some(),
                 changes: 1,
             };
-            let (head, version) = with(head, version, signature);
+            let (head, version) = with(head, version, accepted);
             let kept = revisions::keep(app, &id, &description).await?;
             let pointer = table::owned(&customer, "MODEL", &id);
             let about = serde_json::json!({ "id": id, "version": 1 });
@@ -217,7 +218,7 @@ async fn record<A: Serialize>(
             let read = head.changes;
             head.last += 1;
             let version = Version { number: head.last, ..version.clone() };
-            let (head, version) = with(head, version, signature.clone());
+            let (head, version) = with(head, version, accepted.clone());
             let answer = answer(show::summary(&head, &version));
             let mut writes = vec![stored::row(&id, &version, Condition::Absent)?, head.write()?];
             writes.extend(more(version.number)?);
@@ -239,15 +240,20 @@ async fn record<A: Serialize>(
 fn with(
     mut head: Head,
     mut version: Version,
-    signature: Option<Signature>,
+    accepted: Option<Accepted>,
 ) -> (Head, Arc<Version>) {
-    let Some(Signature { inputs, outputs }) = signature else { return (head, Arc::new(version)) };
+    let Some(Accepted { signature, profile, warnings }) = accepted else {
+        return (head, Arc::new(version));
+    };
+    let Signature { inputs, outputs } = signature;
+    version.warnings = warnings;
     if let Some(before) = &head.newest {
-        version.warnings = differences("input", &before.inputs, &inputs);
+        version.warnings.extend(differences("input", &before.inputs, &inputs));
         version.warnings.extend(differences("output", &before.outputs, &outputs));
     }
     version.status = Status::Ready;
     version.given = Given::default();
+    version.profile = profile;
     version.inputs = inputs;
     version.outputs = outputs;
     let version = Arc::new(version);
@@ -285,9 +291,9 @@ pub(super) async fn judge(app: &App, id: &str, number: u32) -> Result<()> {
     if version.status != Status::Validating {
         return Ok(());
     }
-    let agreed = |signature: Signature| version.given.agrees(&signature).map(|()| signature);
-    let signature = match inspect(app, &version.blob).await.and_then(agreed) {
-        Ok(signature) => signature,
+    let inspected = inspect(app, &version.blob, version.format, &version.given).await;
+    let accepted = match inspected {
+        Ok(accepted) => accepted,
         Err(refused @ Error::Invalid(_)) => {
             let reason = refused.to_string();
             return reject(app, id, number, Status::Validating, &reason).await.map(drop);
@@ -300,7 +306,7 @@ pub(super) async fn judge(app: &App, id: &str, number: u32) -> Result<()> {
         if version.status != Status::Validating {
             return Ok(());
         }
-        let (head, version) = with(head, version, Some(signature.clone()));
+        let (head, version) = with(head, version, Some(accepted.clone()));
         let row = stored::row(id, &version, Condition::Exists)?;
         if stored::commit(app, &head, vec![row]).await? {
             return Ok(());

@@ -7,7 +7,7 @@ use ports::Order;
 use protocol::{rest::models as rest, tensor::Spec};
 use serde_json::Value;
 
-use super::{Head, Version, description, find};
+use super::{price, Head, Version, description, find};
 use crate::{App, Error, Result, table, time};
 
 /// A model of the customer's without schemas and labels, in the version that is named, else in its
@@ -119,6 +119,7 @@ fn show_version(version: &Version) -> rest::Version {
         inputs: version.inputs.clone(),
         outputs: version.outputs.clone(),
         warnings: version.warnings.clone(),
+        profile: version.profile.as_ref().map(price::priced),
     }
 }
 
@@ -149,6 +150,7 @@ pub(super) fn summary(head: &Head, version: &Version) -> rest::Summary {
         inputs: version.inputs.clone(),
         outputs: version.outputs.clone(),
         warnings: version.warnings.clone(),
+        profile: version.profile.as_ref().map(price::priced),
         preprocessing: head.preprocessing.map(Preprocessing::name).map(str::to_owned),
         postprocessing: head.postprocessing.map(Postprocessing::name).map(str::to_owned),
         placement: head.placement.name().to_owned(),

@@ -7,7 +7,7 @@ use ports::{Condition, Write};
 use protocol::tensor::Spec;
 use serde::{Deserialize, Serialize};
 
-use super::accept::Given;
+use super::{accept::Given, inspect::Profile};
 use crate::{App, Result, table};
 
 /// A model's head: all that the hot path needs, in one read.
@@ -59,6 +59,9 @@ pub struct Version {
     /// How its signature differs from that of the newest version before it: sentences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<String>,
+    /// Of a run at upload, when there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) profile: Option<Profile>,
     pub(crate) uploaded_ms: u64,
 }
 

@@ -85,13 +85,10 @@ pub(super) fn read_format(given: Option<&str>, file_name: Option<&str>) -> Resul
         file_name.and_then(|name| name.rsplit_once('.')).map(|(_, extension)| extension);
     match given.or(extension) {
         None | Some("onnx") => Ok(Format::Onnx),
-        Some("torchscript" | "pt") => Err(Error::invalid(
-            "format",
-            "TorchScript files are not accepted yet; export the model as ONNX (torch.onnx.export)",
-        )),
+        Some("torchscript" | "pt") => Ok(Format::Torchscript),
         Some(_) if given.is_none() => Ok(Format::Onnx),
         Some(other) => {
-            Err(Error::invalid("format", format!("`{other}` is no format; use \"onnx\"")))
+            Err(Error::invalid("format", format!("`{other}` is no format; use \"onnx\" or \"torchscript\"")))
         }
     }
 }

@@ -43,7 +43,11 @@ fn file() -> Bytes {
 }
 
 fn accepted() -> Inspected {
-    Inspected::Signature(Signature { inputs: Vec::new(), outputs: Vec::new() })
+    Inspected::Accepted {
+        signature: Some(Signature { inputs: Vec::new(), outputs: Vec::new() }),
+        profile: None,
+        unprofiled: None,
+    }
 }
 
 /// Announces [`file`], with more in the body.

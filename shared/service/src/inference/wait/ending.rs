@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use domain::job::{Attempt, Event};
+use domain::{
+    job::{Attempt, Event},
+    model::Format,
+};
 
 use super::{
     super::{Submitted, accepted, repeated, show},
@@ -39,7 +42,16 @@ impl Waiting<'_> {
             self.found(ended);
             return self.answer().await;
         }
-        let format = self.record.version.format.name();
+        let format = self.record.version.format;
+        if format == Format::Torchscript {
+            return Err(Error::NoDevices(
+                "no connected device declares `torchscript`, and only such a device can run this model; \
+                 connect one, submit with \"async\": true to wait for one, or upload the model as ONNX \
+                 (torch.onnx.export)"
+                    .to_owned(),
+            ));
+        }
+        let format = format.name();
         Err(Error::NoDevices(format!(
             "no connected device can run this {format} model; start one with `dcmp device`, allow shared devices with \"placement\": \"shared\", or submit with \"async\": true to wait for one"
         )))

@@ -1,0 +1,29 @@
+//! Checking TorchScript files, which only PyTorch can run.
+//!
+//! Nothing of a file is executed and nothing is unpickled: the archive is held to limits and to
+//! PyTorch's layout, and its pickles' instructions are read one by one against a list of what TorchScript
+//! itself writes. What passes is sent to devices that declare `torchscript`.
+
+mod archive;
+mod inflate;
+mod layout;
+mod pickle;
+
+pub use layout::check;
+
+/// Why a file is not accepted as TorchScript: a sentence that names the entry and says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(String);
+
+impl Refused {
+    fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+/// A name out of a stranger's file, short and on one line.
+fn quoted(name: &str) -> String {
+    let line: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).take(80).collect();
+    format!("`{line}`")
+}

@@ -1,7 +1,7 @@
 //! People give names, the API takes ids.
 
 use anyhow::Result;
-use protocol::rest::{devices::Device, models::Model};
+use protocol::rest::{devices::Device, models::Summary};
 
 use super::Client;
 use crate::exit::{Exit, error, usage};
@@ -40,7 +40,7 @@ impl Client {
     }
 
     async fn model_names(&self) -> Result<Vec<Item>> {
-        let models = self.list::<Model>(&["models"], "models", None).await?.items()?;
+        let models = self.list::<Summary>(&["models"], "models", None).await?.items()?;
         Ok(models.into_iter().map(|model| (model.id, Some(model.name))).collect())
     }
 

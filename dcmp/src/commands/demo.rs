@@ -108,11 +108,11 @@ async fn infer(client: &Client, args: &Args) -> Result<Report> {
     output::say("3  uploading a model of handwritten digits");
     let file = Part::bytes(digits::MODEL).file_name("digits.onnx");
     let model: Model = client.upload(file, &[("name", "digits".to_owned())]).await?.read()?;
-    output::say(format_args!("   {}, {}", model.id, output::size(model.size)));
+    output::say(format_args!("   {}, {}", model.summary.id, output::size(model.summary.size)));
     let images = digits::images()?;
     let count = images.len();
     output::say(format_args!("4  classifying {count} images that it never saw, one by one"));
-    let answers = classify(client, &model.id, images).await?;
+    let answers = classify(client, &model.summary.id, images).await?;
     let devices = client.list(&["devices"], "devices", None).await?.items()?;
     let report = Report::new(answers, &devices);
     output::print(&if args.json { report.json(&model)? } else { report.table() })?;

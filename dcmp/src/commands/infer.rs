@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 use protocol::rest::{
     inference::{Accepted, Options, Request},
-    models::Model,
+    models::Summary,
 };
 use reqwest::StatusCode;
 use serde_json::value::RawValue;
@@ -116,7 +116,7 @@ async fn tensor(given: input::Input, client: &Client, model: &str) -> Result<Box
     match given {
         input::Input::Tensors(raw) => Ok(raw),
         input::Input::List(list) => {
-            let model: Model = client.get(&["models", model]).await?.read()?;
+            let model: Summary = client.get(&["models", model]).await?.read()?;
             list.tensor(&model.inputs).map_err(|fault| usage(format!("the input {fault}")))
         }
     }

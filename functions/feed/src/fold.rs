@@ -1,5 +1,5 @@
 //! Folds every batch of changes into what is read: fleet view, open jobs, statistics, totals; and
-//! deletes the files of jobs that are removed.
+//! deletes what jobs and models that are removed leave.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ pub(crate) fn route() -> Route {
     Route::feed("feed-fold", fold).timeout(Duration::from_secs(60)).uses(&[
         Action::ReadChanges,
         Action::GetRecords,
+        Action::QueryRecords,
         Action::WriteRecords,
         Action::DeleteRecords,
         Action::DeleteBlobs,

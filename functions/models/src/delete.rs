@@ -8,16 +8,14 @@ use service::{App, models};
 use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
-    Route::new("models-delete", routes!(delete)).auth(Auth::Customer(Scope::Models)).uses(&[
-        Action::GetRecords,
-        Action::DeleteRecords,
-        Action::DeleteBlobs,
-    ])
+    Route::new("models-delete", routes!(delete))
+        .auth(Auth::Customer(Scope::Models))
+        .uses(&[Action::GetRecords, Action::DeleteRecords])
 }
 
 /// Delete a model
 ///
-/// Jobs that still run it fail when a device asks for its file.
+/// With all its versions and files. Jobs that still run it fail when a device asks for its file.
 #[utoipa::path(
     delete,
     path = "/models/{id}",

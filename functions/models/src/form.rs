@@ -15,11 +15,11 @@ use bytes::{Bytes, BytesMut};
 use ports::Checksum;
 use service::{
     Error, idempotency,
-    models::{self, Upload, read_shape},
+    models::{About, Given, Upload, read_shape},
 };
 
 /// How much all fields but the file may take together, in bytes.
-const MAX_TEXTS: usize = 256 * 1024;
+const MAX_TEXTS: usize = (4 << 20) + 256 * 1024;
 
 /// What a field takes of that beside its name and its text, for its head.
 const HEAD: usize = 128;
@@ -38,9 +38,9 @@ pub(crate) async fn read(mut request: Request, limit: usize) -> Result<(Upload, 
         bytes: Bytes::new(),
         file_name: None,
         format: None,
-        input_shape: None,
-        output_shape: None,
-        description: models::Description::default(),
+        given: Given::default(),
+        version_of: None,
+        about: About::default(),
     };
     let mut known = BTreeSet::new();
     let mut fingerprints = Vec::new();
@@ -91,9 +91,10 @@ pub(crate) async fn read(mut request: Request, limit: usize) -> Result<(Upload, 
 fn set(upload: &mut Upload, name: &str, text: &str) -> Result<bool> {
     match name {
         "format" => upload.format = Some(text.to_owned()),
-        "input_shape" => upload.input_shape = Some(read_shape(name, text)?),
-        "output_shape" => upload.output_shape = Some(read_shape(name, text)?),
-        _ => return Ok(upload.description.set(name, text)?),
+        "version_of" => upload.version_of = Some(text.to_owned()),
+        "input_shape" => upload.given.input_shape = Some(read_shape(name, text)?),
+        "output_shape" => upload.given.output_shape = Some(read_shape(name, text)?),
+        _ => return Ok(upload.about.set(name, text)?),
     }
     Ok(true)
 }

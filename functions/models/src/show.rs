@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 pub(crate) fn route() -> Route {
     Route::new("models-show", routes!(show))
         .auth(Auth::Customer(Scope::Models))
-        .uses(&[Action::GetRecords])
+        .uses(&[Action::GetRecords, Action::ReadBlobs])
 }
 
 /// Show a model

@@ -24,6 +24,7 @@ pub(crate) fn route() -> Route {
             Action::GetRecords,
             Action::WriteRecords,
             Action::DeleteRecords,
+            Action::ReadBlobs,
             Action::WriteBlobs,
             Action::DeleteBlobs,
             Action::Call(INSPECT_FUNCTION),
@@ -56,5 +57,5 @@ async fn upload(
     };
     let create = |commit| models::upload(&app, &caller.customer, upload, commit);
     let model = idempotency::once(&app, request, create).await?;
-    Ok((StatusCode::CREATED, Json(model)))
+    Ok((StatusCode::CREATED, Json(models::complete(&app, model).await?)))
 }

@@ -56,6 +56,92 @@ impl Format {
     }
 }
 
+/// How far a version has come. Only a `Ready` one runs; `Ready` and `Rejected` are final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Its file is not complete.
+    Uploading,
+    /// Its file is complete and being looked at.
+    Validating,
+    /// It runs.
+    Ready,
+    /// Its file is not accepted.
+    Rejected,
+}
+
+impl Status {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uploading => "uploading",
+            Self::Validating => "validating",
+            Self::Ready => "ready",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// The adapters before a model: from what people send to tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preprocessing {
+    /// Base64 images.
+    ImageClassification,
+    /// Objects by feature name, or rows.
+    Tabular,
+    /// Token ids, or text.
+    TextTokens,
+    /// Tensors as they are.
+    Passthrough,
+}
+
+impl Preprocessing {
+    /// All of them, as they are listed to people.
+    pub const ALL: [Self; 4] =
+        [Self::ImageClassification, Self::Tabular, Self::TextTokens, Self::Passthrough];
+
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ImageClassification => "image_classification",
+            Self::Tabular => "tabular",
+            Self::TextTokens => "text_tokens",
+            Self::Passthrough => "passthrough",
+        }
+    }
+}
+
+/// The adapters behind a model: from tensors to what people read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Postprocessing {
+    /// The likeliest classes by name.
+    TopKLabels,
+    /// Yes or no.
+    BinaryClassification,
+    /// Plain values.
+    Regression,
+    /// Tensors as they are.
+    Passthrough,
+}
+
+impl Postprocessing {
+    /// All of them, as they are listed to people.
+    pub const ALL: [Self; 4] =
+        [Self::TopKLabels, Self::BinaryClassification, Self::Regression, Self::Passthrough];
+
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TopKLabels => "top_k_labels",
+            Self::BinaryClassification => "binary_classification",
+            Self::Regression => "regression",
+            Self::Passthrough => "passthrough",
+        }
+    }
+}
+
 /// Which model, version and revision a job runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pin {

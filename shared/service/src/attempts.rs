@@ -73,7 +73,7 @@ pub(crate) async fn ask(
         };
         let sent = Sent {
             fence: attempt.fence.clone(),
-            checksum: record.newest.checksum.clone(),
+            checksum: record.version.checksum.clone(),
             sent_us: attempt.sent_us,
             until_us: job.deadline_us,
         };
@@ -193,7 +193,7 @@ fn task_run(
         let key = outputs_key(&job.id, fence);
         Some(blobs.presign(&key, Method::Put(None), URL_EXPIRES, &target.base)?)
     };
-    let version = &record.newest;
+    let version = &record.version;
     Ok(socket::encode(&TaskRun {
         task_id: job.id.clone(),
         attempt: job.attempts.len() as u32,
@@ -201,7 +201,7 @@ fn task_run(
         lease_ms: app.lease().lease_ms,
         deadline_ms: job.deadline_us.saturating_sub(app.now_us()) / 1000,
         model: ModelRef {
-            id: record.id.clone(),
+            id: record.head.id.clone(),
             version: version.number,
             format: version.format.name().to_owned(),
             checksum: version.checksum.clone(),
@@ -221,6 +221,6 @@ pub(crate) fn batch(inputs: &[Named]) -> usize {
 /// Whether the outputs surely fit into a frame.
 fn outputs_fit(record: &Record, inputs: &[Named]) -> bool {
     let batch = batch(inputs);
-    let sizes = record.newest.outputs.iter().map(|spec| spec.bytes(batch));
+    let sizes = record.version.outputs.iter().map(|spec| spec.bytes(batch));
     sizes.sum::<Option<usize>>().is_some_and(|bytes| bytes.div_ceil(3) * 4 + 1024 <= MAX_INLINE)
 }

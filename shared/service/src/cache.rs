@@ -5,7 +5,12 @@ use std::sync::Arc;
 use domain::{access::ApiKey, fleet};
 use quick_cache::sync::Cache;
 
-use crate::{in_flight::InFlight, inference::own::Runs, models::Record, sessions::Connection};
+use crate::{
+    in_flight::InFlight,
+    inference::own::Runs,
+    models::{Head, Record, Revisions, Version},
+    sessions::Connection,
+};
 
 /// How long a key is believed, in milliseconds: the delay of a revocation.
 pub(crate) const KEY_MS: u64 = 10_000;
@@ -19,7 +24,10 @@ pub(crate) const FLEET_MS: u64 = 1_000;
 /// Everything that a process remembers.
 pub(crate) struct Caches {
     pub(crate) keys: Timed<Arc<ApiKey>>,
-    pub(crate) models: Timed<Arc<Record>>,
+    pub(crate) models: Timed<Arc<Head>>,
+    /// Ready versions that are not their model's newest, by `id@number`.
+    pub(crate) versions: Cache<String, Arc<Version>>,
+    pub(crate) revisions: Revisions,
     pub(crate) fleets: Timed<Arc<Vec<fleet::Page>>>,
     pub(crate) connections: Cache<String, Arc<Connection>>,
     /// By model checksum, in milliseconds; see `usual`.
@@ -41,6 +49,8 @@ impl Caches {
         Self {
             keys: Timed::new(10_000),
             models: Timed::new(1_000),
+            versions: Cache::new(1_000),
+            revisions: Revisions::new(),
             fleets: Timed::new(1_000),
             connections: Cache::new(20_000),
             usual: Cache::new(1_000),

@@ -24,7 +24,7 @@ use domain::{
 use ports::{Change, Condition, Error as PortError, Item, Key, Write};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{App, Result, table};
+use crate::{App, Result, models, table};
 
 /// Folds one batch of changes.
 pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
@@ -33,6 +33,7 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
     let mut devices = BTreeSet::new();
     let mut ended: Vec<(u64, Job)> = Vec::new();
     let mut removed: Vec<Job> = Vec::new();
+    let mut removed_models = Vec::new();
     let mut newest: HashMap<String, Glance> = HashMap::new();
     for Change { sequence, key, old, new } in changes {
         let Some((kind, id)) = key.partition.split_once('#') else { continue };
@@ -71,6 +72,7 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
             ("DEV", Some(after)) => {
                 devices.insert((id.to_owned(), after.customer));
             }
+            ("MODEL", None) => removed_models.push(id.to_owned()),
             _ => {}
         }
     }
@@ -78,6 +80,9 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
     open::fold(app, jobs).await?;
     stats::fold(app, &ended).await?;
     totals::fold(app, counts).await?;
+    for id in removed_models {
+        models::clear(app, &id).await?;
+    }
     files::fold(app, &removed).await
 }
 

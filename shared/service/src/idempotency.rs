@@ -64,15 +64,15 @@ impl Commit {
     /// `Conflict`, with nothing written, when the claim was taken over because this took too long, or
     /// when there is such a thing already.
     pub(crate) async fn write(
-        self,
+        &self,
         app: &App,
         mut writes: Vec<Write>,
         answer: &impl Serialize,
     ) -> Result<()> {
         let claimed = self.0.is_some();
-        if let Some(Claimed { key, version }) = self.0 {
+        if let Some(Claimed { key, version }) = &self.0 {
             let set = table::encode(&serde_json::json!({ "answer": answer }))?;
-            writes.push(Write::update(key, set, Condition::Version(version)));
+            writes.push(Write::update(key.clone(), set, Condition::Version(*version)));
         }
         let written = app.ports.records.transact(writes).await;
         match table::unless_failed(written)? {

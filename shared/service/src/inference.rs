@@ -105,7 +105,7 @@ async fn prepare(
         return Err(Error::invalid("options.instance_type", "expected `user` or `aws`"));
     }
     let placement = match request.placement.as_deref() {
-        None => record.placement(),
+        None => record.head.placement,
         Some(name) => Placement::parse(name)
             .ok_or_else(|| Error::invalid("placement", "expected `own`, `shared` or `platform`"))?,
     };
@@ -122,9 +122,9 @@ async fn prepare(
         customer: call.customer.to_owned(),
         project: request.project_id.clone(),
         model: Pin {
-            id: record.id.clone(),
-            version: record.newest.number,
-            revision: record.revision,
+            id: record.head.id.clone(),
+            version: record.version.number,
+            revision: record.head.revision,
         },
         input: inline(&inputs)?,
         by_name: tensor::has_inputs(&request.input),
@@ -137,7 +137,7 @@ async fn prepare(
 }
 
 fn read_inputs(record: &Record, request: &Request) -> Result<Vec<Named>> {
-    let specs = &record.newest.inputs;
+    let specs = &record.version.inputs;
     let expected: Vec<_> = specs.iter().map(|spec| (spec.name.as_str(), spec.dtype)).collect();
     let inputs = tensor::parse_named(&request.input, &expected)?;
     for (spec, named) in specs.iter().zip(&inputs) {
@@ -165,7 +165,7 @@ fn check_outputs(record: &Record, inputs: &[Named]) -> Result<()> {
         None if spec.shape.iter().skip(1).all(Option::is_some) => usize::MAX,
         bytes => bytes.unwrap_or(0),
     };
-    let bytes = record.newest.outputs.iter().map(size).fold(0, usize::saturating_add);
+    let bytes = record.version.outputs.iter().map(size).fold(0, usize::saturating_add);
     if bytes <= MAX_OUTPUT_BYTES {
         return Ok(());
     }

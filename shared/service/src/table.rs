@@ -35,7 +35,22 @@ pub(crate) fn key_by_id(id: &str) -> Key {
 }
 
 pub(crate) fn model(id: &str) -> Key {
-    Key::new(format!("MODEL#{id}"), "HEAD")
+    Key::new(model_rows(id), "HEAD")
+}
+
+/// What belongs to a model.
+pub(crate) fn model_rows(id: &str) -> String {
+    format!("MODEL#{id}")
+}
+
+/// A version of a model; sorted by its number.
+pub(crate) fn model_version(id: &str, number: u32) -> Key {
+    Key::new(model_rows(id), format!("V#{number:010}"))
+}
+
+/// A revision of a model's description.
+pub(crate) fn model_revision(id: &str, revision: u32) -> Key {
+    Key::new(model_rows(id), format!("R#{revision:010}"))
 }
 
 pub(crate) fn job(id: &str) -> Key {

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use futures::StreamExt;
-use protocol::rest::models::Model;
+use protocol::rest::models::Summary;
 use reqwest::Response;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -45,7 +45,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let client = args.connection.client()?;
     let id = client.model_id(&args.model).await?;
     let about = client.get(&["models", &id]).await?;
-    let model: Model = about.read()?;
+    let model: Summary = about.read()?;
     if to_stdout {
         // nothing is given on before it is known to be right
         let mut file = tempfile::tempfile().context("cannot make a temporary file")?;
@@ -73,7 +73,7 @@ fn ordinary() -> std::fs::Permissions {
     std::os::unix::fs::PermissionsExt::from_mode(0o666)
 }
 
-fn target(given: Option<PathBuf>, model: &Model) -> Result<PathBuf> {
+fn target(given: Option<PathBuf>, model: &Summary) -> Result<PathBuf> {
     if let Some(path) = given {
         if path.is_dir() {
             return Ok(path.join(file_name(model)));
@@ -89,7 +89,7 @@ fn target(given: Option<PathBuf>, model: &Model) -> Result<PathBuf> {
 }
 
 /// The model's name as a file's name: a name from elsewhere must not choose the folder.
-fn file_name(model: &Model) -> String {
+fn file_name(model: &Summary) -> String {
     let tame = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ');
     let name: String = model.name.chars().map(|c| if tame(c) { c } else { '_' }).collect();
     let name = name.trim_start_matches(['.', '-', ' ']);
@@ -101,7 +101,7 @@ fn file_name(model: &Model) -> String {
 }
 
 /// Writes the answer to `file`; fails when it is not what the model's checksum says.
-async fn save(response: Response, model: &Model, file: &mut std::fs::File) -> Result<()> {
+async fn save(response: Response, model: &Summary, file: &mut std::fs::File) -> Result<()> {
     let bar = progress::transfer(format!("downloading {}", model.name), model.size);
     let mut hash = Sha256::new();
     let mut chunks = response.bytes_stream();
@@ -135,8 +135,8 @@ fn copy_out(mut file: std::fs::File) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn named(name: &str) -> Model {
-        Model {
+    fn named(name: &str) -> Summary {
+        Summary {
             id: "model_1".into(),
             name: name.into(),
             format: "onnx".into(),
@@ -145,16 +145,15 @@ mod tests {
             version: 1,
             revision: 1,
             status: "ready".into(),
+            reason: None,
             uploaded_at: String::new(),
             input_shape: Vec::new(),
             output_shape: Vec::new(),
             inputs: Vec::new(),
             outputs: Vec::new(),
+            warnings: Vec::new(),
             preprocessing: None,
             postprocessing: None,
-            input_schema: None,
-            output_schema: None,
-            labels: None,
             placement: "own".into(),
         }
     }

@@ -1,7 +1,7 @@
 //! `dcmp model list`
 
 use anyhow::Result;
-use protocol::{rest::models::Model, tensor::Spec};
+use protocol::{rest::models::Summary, tensor::Spec};
 
 use crate::{
     client::Connection,
@@ -23,7 +23,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<()> {
     let client = args.connection.client()?;
-    let listing = client.list::<Model>(&["models"], "models", None).await?;
+    let listing = client.list::<Summary>(&["models"], "models", None).await?;
     if args.json {
         return output::print(&listing.json()?);
     }
@@ -35,7 +35,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     output::print(&table(&models))
 }
 
-fn table(models: &[Model]) -> String {
+fn table(models: &[Summary]) -> String {
     let header = [
         ("id", Align::Left),
         ("name", Align::Left),
@@ -46,7 +46,7 @@ fn table(models: &[Model]) -> String {
         ("placement", Align::Left),
         ("uploaded", Align::Left),
     ];
-    let row = |model: &Model| {
+    let row = |model: &Summary| {
         vec![
             model.id.clone(),
             model.name.clone(),

@@ -28,7 +28,8 @@ pub(super) async fn run(args: Args) -> Result<()> {
 }
 
 /// A model for people.
-pub(super) fn text(model: &Model) -> String {
+pub(super) fn text(shown: &Model) -> String {
+    let model = &shown.summary;
     let mut rows = vec![
         ("id", model.id.clone()),
         ("name", model.name.clone()),
@@ -47,7 +48,7 @@ pub(super) fn text(model: &Model) -> String {
         ("postprocessing", model.postprocessing.as_ref()),
     ];
     rows.extend(adapters.into_iter().filter_map(|(name, used)| Some((name, used?.clone()))));
-    if let Some(labels) = &model.labels {
+    if let Some(labels) = &shown.labels {
         rows.push(("labels", labels.join(", ")));
     }
     output::fields(&rows)

@@ -71,7 +71,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     }
     let model: Model = answer.read()?;
     output::print(&show::text(&model))?;
-    output::say(format_args!("Run it with `dcmp infer {} --input INPUT.json`.", model.id));
+    output::say(format_args!("Run it with `dcmp infer {} --input INPUT.json`.", model.summary.id));
     Ok(())
 }
 

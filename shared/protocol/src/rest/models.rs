@@ -6,9 +6,9 @@ use utoipa::ToSchema;
 
 use crate::tensor::Spec;
 
-/// A model: the newest ready version of it.
+/// A model as lists show it: in its newest ready version, or the newest if none is ready.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Model {
+pub struct Summary {
     /// `model_…`
     pub id: String,
     /// What its owner calls it.
@@ -23,8 +23,11 @@ pub struct Model {
     pub version: u32,
     /// Grows with every change of schema, labels or adapters.
     pub revision: u32,
-    /// `ready`.
+    /// `uploading`, `validating`, `ready` or `rejected`; only a ready version runs.
     pub status: String,
+    /// Why the version was rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// RFC 3339, UTC.
     pub uploaded_at: String,
     /// Shape of the first input; `null` where any size is accepted.
@@ -35,25 +38,36 @@ pub struct Model {
     pub inputs: Vec<Spec>,
     /// Every output with name, type and shape.
     pub outputs: Vec<Spec>,
+    /// How the version's inputs and outputs differ from those of the version before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// The adapter before the model.
     pub preprocessing: Option<String>,
     /// The adapter behind the model.
     pub postprocessing: Option<String>,
+    /// Where it may run: `own`, `shared` or `platform`.
+    pub placement: String,
+}
+
+/// A model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Model {
+    /// Everything but what may be large.
+    #[serde(flatten)]
+    pub summary: Summary,
     /// JSON Schema of the input.
     pub input_schema: Option<Value>,
     /// JSON Schema of the output, for people.
     pub output_schema: Option<Value>,
     /// Names of the classes.
     pub labels: Option<Vec<String>>,
-    /// Where it may run: `own`, `shared` or `platform`.
-    pub placement: String,
 }
 
 /// A page of models.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Models {
-    /// Newest first.
-    pub models: Vec<Model>,
+    /// Newest first, without schemas and labels.
+    pub models: Vec<Summary>,
     /// How many models the customer has, on all pages.
     pub total: u64,
     /// Give it as `cursor` for the next page; `null` on the last.
@@ -81,10 +95,13 @@ pub struct Upload {
     output_schema: Option<String>,
     /// JSON list of class names.
     labels: Option<String>,
-    /// `passthrough`.
+    /// `image_classification`, `tabular`, `text_tokens` or `passthrough`.
     preprocessing: Option<String>,
-    /// `passthrough`.
+    /// `top_k_labels`, `binary_classification`, `regression` or `passthrough`.
     postprocessing: Option<String>,
     /// `own` (default), `shared` or `platform`.
     placement: Option<String>,
+    /// The id of the model of which this is to be the next version; it comes without name, schemas,
+    /// labels and adapters, which belong to the model.
+    version_of: Option<String>,
 }

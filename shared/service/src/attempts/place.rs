@@ -63,12 +63,13 @@ async fn look(app: &App, job: &Job, record: &Record, avoid: &[&str]) -> Result<P
         Placement::Shared => &[&job.customer, EVERYONE],
         Placement::Platform => &[],
     };
-    let platform = runs_here(app, &job.wants, record.newest.format) && !avoid.contains(&OWN_DEVICE);
+    let platform =
+        runs_here(app, &job.wants, record.version.format) && !avoid.contains(&OWN_DEVICE);
     let need = Need {
         wants: &job.wants,
-        format: record.newest.format,
-        model_bytes: record.newest.size,
-        checksum: &record.newest.checksum,
+        format: record.version.format,
+        model_bytes: record.version.size,
+        checksum: &record.version.checksum,
         avoid,
     };
     let now = app.now_us();

@@ -127,7 +127,7 @@ async fn run(
     inputs: Vec<Named>,
 ) -> Result<std::result::Result<Ran, String>> {
     let engine = app.engine().ok_or_else(|| Error::internal("there is no own device"))?;
-    let version = &record.newest;
+    let version = &record.version;
     if !engine.has(&version.checksum) {
         let Some(bytes) = app.ports.blobs.get(&version.blob, None).await? else {
             return Ok(Err("the model was deleted".to_owned()));

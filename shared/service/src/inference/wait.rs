@@ -250,12 +250,12 @@ impl Waiting<'_> {
     }
 
     fn patience_ms(&self) -> u64 {
-        let usual = usual::of(self.app, &self.record.newest.checksum);
+        let usual = usual::of(self.app, &self.record.version.checksum);
         self.app.lease().patience_ms(usual)
     }
 
     fn usual(&self) -> Duration {
-        let usual = usual::of(self.app, &self.record.newest.checksum);
+        let usual = usual::of(self.app, &self.record.version.checksum);
         Duration::from_secs_f64(usual.unwrap_or(20.0) / 1000.0)
     }
 }

@@ -57,7 +57,7 @@ pub(crate) async fn find_device(app: &App, id: &str, has_room: bool) -> Result<F
     if job.is_attended(now) || is_working && !is_slow(app, &job).await? {
         return Ok(Found::Settled);
     }
-    let record = match models::find(app, &job.customer, &job.model.id).await {
+    let record = match models::find_pinned(app, &job.customer, &job.model).await {
         Ok(record) => record,
         Err(Error::NoModel(message)) => {
             return abandon(app, job, "NO_MODEL", &message).await;
@@ -107,9 +107,9 @@ pub(crate) async fn is_slow(app: &App, job: &Job) -> Result<bool> {
     if !job.may_try(lease) || had_ms < lease.lease_ms {
         return Ok(false);
     }
-    match models::find(app, &job.customer, &job.model.id).await {
+    match models::find_pinned(app, &job.customer, &job.model).await {
         Ok(record) => {
-            let usual = usual::of(app, &record.newest.checksum);
+            let usual = usual::of(app, &record.version.checksum);
             Ok(had_ms >= lease.patience_ms(usual))
         }
         Err(Error::NoModel(_)) => Ok(false),

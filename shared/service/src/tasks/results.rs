@@ -70,8 +70,7 @@ async fn expected(
         Some(job) if job.fences.contains_key(fence) => job,
         job => return Ok(Err(Brought::Judged(job.is_some_and(|job| won(&job, fence))))),
     };
-    let reference = format!("{}@{}", job.model.id, job.model.version);
-    match models::find_version(app, &job.customer, &reference).await {
+    match models::find_pinned(app, &job.customer, &job.model).await {
         Ok(record) => Ok(Ok(record)),
         Err(Error::NoModel(message)) => {
             let failure = Failure { code: "NO_MODEL".to_owned(), message };
@@ -88,7 +87,7 @@ pub(super) fn won(job: &Job, fence: &str) -> bool {
 
 /// Whether these are the outputs that the model gives; a sentence when not.
 fn fit(record: &Record, outputs: &[Named]) -> std::result::Result<(), String> {
-    let specs = &record.newest.outputs;
+    let specs = &record.version.outputs;
     for spec in specs {
         let mut found = outputs.iter().filter(|named| named.name == spec.name);
         let (Some(Named { tensor, .. }), None) = (found.next(), found.next()) else {

@@ -144,9 +144,9 @@ impl Platform {
             bytes: "bytes".into(),
             file_name: Some("test.onnx".to_owned()),
             format: None,
-            input_shape: None,
-            output_shape: None,
-            description: Default::default(),
+            given: Default::default(),
+            version_of: None,
+            about: Default::default(),
         };
         models::upload(&self.app, &self.customer, upload, Commit::alone()).await.unwrap().id
     }

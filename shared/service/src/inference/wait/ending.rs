@@ -39,7 +39,7 @@ impl Waiting<'_> {
             self.found(ended);
             return self.answer().await;
         }
-        let format = self.record.newest.format.name();
+        let format = self.record.version.format.name();
         Err(Error::NoDevices(format!(
             "no connected device can run this {format} model; start one with `dcmp device`, allow shared devices with \"placement\": \"shared\", or submit with \"async\": true to wait for one"
         )))

@@ -1,18 +1,16 @@
 //! What an owner says of a model beside its file, and whether the file agrees.
 
-use domain::model::Placement;
+use domain::model::{Placement, Postprocessing, Preprocessing};
 use protocol::tensor::Spec;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{Error, Result};
 
-/// Name, schemas, labels, adapters: everything that can change without a new version.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// Schemas, labels, adapters: what has revisions, which jobs pin.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Description {
-    /// What people call it; empty until it is known.
-    pub name: String,
-    /// JSON Schema of the input.
+    /// JSON Schema of the input; its `x-adapter` holds options of the adapters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_schema: Option<Map<String, Value>>,
     /// JSON Schema of the output.
@@ -23,53 +21,74 @@ pub struct Description {
     pub labels: Option<Vec<String>>,
     /// The adapter before the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub preprocessing: Option<String>,
+    pub preprocessing: Option<Preprocessing>,
     /// The adapter behind the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub postprocessing: Option<String>,
+    pub postprocessing: Option<Postprocessing>,
+}
+
+/// What an owner says of a new model.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// What people call it.
+    pub name: Option<String>,
     /// Where it may run.
-    #[serde(default)]
-    pub placement: Placement,
+    pub placement: Option<Placement>,
+    /// Schemas, labels, adapters.
+    pub description: Description,
 }
 
 /// A shape as its owner writes it; `null` and -1 stand for any size.
 pub type Shape = Vec<Option<usize>>;
 
-/// What the schemas and labels of one model may take together, in bytes of JSON: they are in the
-/// model's item.
-const MAX_DESCRIPTION: usize = 128 * 1024;
+/// What the schemas and labels of one model may take together, in bytes of JSON.
+const MAX_DESCRIPTION: usize = 4 << 20;
 
 /// How deep a schema may be nested: an item of the table bears 32 levels, its own included.
 const MAX_NESTING: usize = 24;
 
-impl Description {
+impl About {
     /// Sets one field of an upload's form.
     ///
     /// # Errors
     /// When the text is not what the field takes. A field that is none of these is `Ok(false)`.
     pub fn set(&mut self, field: &str, text: &str) -> Result<bool> {
+        let description = &mut self.description;
         match field {
-            "name" => self.name = text.to_owned(),
-            "input_schema" => self.input_schema = Some(schema(field, text)?),
-            "output_schema" => self.output_schema = Some(schema(field, text)?),
+            "name" => self.name = Some(text.to_owned()),
+            "placement" => self.placement = Some(placement(field, text)?),
+            "input_schema" => description.input_schema = Some(schema(field, text)?),
+            "output_schema" => description.output_schema = Some(schema(field, text)?),
             "labels" => {
-                self.labels = Some(json(field, text, "a list of names such as [\"cat\",\"dog\"]")?);
+                description.labels =
+                    Some(json(field, text, "a list of names such as [\"cat\",\"dog\"]")?);
             }
-            "preprocessing" => self.preprocessing = Some(adapter(field, text)?),
-            "postprocessing" => self.postprocessing = Some(adapter(field, text)?),
-            "placement" => {
-                self.placement = Placement::parse(text).ok_or_else(|| {
-                    Error::invalid(field, "expected `own`, `shared` or `platform`")
-                })?;
-            }
+            "preprocessing" => description.preprocessing = Some(preprocessing(field, text)?),
+            "postprocessing" => description.postprocessing = Some(postprocessing(field, text)?),
             _ => return Ok(false),
         }
-        let size = serde_json::to_vec(self).map_err(Error::internal)?.len();
+        let size = serde_json::to_vec(description).map_err(Error::internal)?.len();
         if size > MAX_DESCRIPTION {
             let message = format!("schemas and labels together may take {MAX_DESCRIPTION} bytes");
             return Err(Error::invalid(field, message));
         }
         Ok(true)
+    }
+
+    /// The name of a field that is set, if one is.
+    pub(super) fn first_field(&self) -> Option<&'static str> {
+        let Description { input_schema, output_schema, labels, preprocessing, postprocessing } =
+            &self.description;
+        let fields = [
+            ("name", self.name.is_some()),
+            ("placement", self.placement.is_some()),
+            ("input_schema", input_schema.is_some()),
+            ("output_schema", output_schema.is_some()),
+            ("labels", labels.is_some()),
+            ("preprocessing", preprocessing.is_some()),
+            ("postprocessing", postprocessing.is_some()),
+        ];
+        fields.into_iter().find(|(_, is_set)| *is_set).map(|(name, _)| name)
     }
 }
 
@@ -95,11 +114,27 @@ fn schema(field: &str, text: &str) -> Result<Map<String, Value>> {
     Ok(schema)
 }
 
-fn adapter(field: &str, name: &str) -> Result<String> {
-    match name {
-        "passthrough" => Ok(name.to_owned()),
-        _ => Err(Error::invalid(field, format!("`{name}` is not available; use `passthrough`"))),
-    }
+fn placement(field: &str, name: &str) -> Result<Placement> {
+    Placement::parse(name)
+        .ok_or_else(|| Error::invalid(field, "expected `own`, `shared` or `platform`"))
+}
+
+fn preprocessing(field: &str, name: &str) -> Result<Preprocessing> {
+    one_of(field, name, &Preprocessing::ALL, Preprocessing::name)
+}
+
+fn postprocessing(field: &str, name: &str) -> Result<Postprocessing> {
+    one_of(field, name, &Postprocessing::ALL, Postprocessing::name)
+}
+
+/// The adapter of that name.
+fn one_of<A: Copy>(field: &str, name: &str, all: &[A], called: fn(A) -> &'static str) -> Result<A> {
+    all.iter().copied().find(|adapter| called(*adapter) == name).ok_or_else(|| {
+        let names: Vec<_> = all.iter().map(|adapter| called(*adapter)).collect();
+        let shown: String = name.chars().take(80).collect();
+        let message = format!("`{shown}` is no adapter; use one of {}", names.join(", "));
+        Error::invalid(field, message)
+    })
 }
 
 /// Reads a shape such as `[1, 10]`, `[null, 10]` or `[-1, 10]`.

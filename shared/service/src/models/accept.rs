@@ -1,0 +1,333 @@
+//! How a file becomes a version, whatever way it came: at once when it is there and small enough to
+//! be looked at before the answer ([`accept`]), or step by step ([`announce`], [`begin_validation`],
+//! [`judge`]).
+
+use std::sync::Arc;
+
+use domain::{
+    model::{Format, Status},
+    name,
+};
+use ports::{Condition, Write};
+use protocol::{rest::models as rest, tensor::Spec};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    About, Head, Shape, Version, description::compare, find, inspect::inspect, revisions, show,
+    stored,
+};
+use crate::{App, Error, Result, Signature, idempotency::Commit, table};
+
+/// A file that is to become a version.
+pub struct Candidate {
+    /// Whose.
+    pub customer: String,
+    /// Of which model.
+    pub target: Target,
+    /// The file.
+    pub file: File,
+    /// Compared with the file.
+    pub given: Given,
+}
+
+/// What a candidate becomes a version of.
+pub enum Target {
+    /// A new model.
+    New {
+        /// The model's id, new too.
+        id: String,
+        /// Name, placement, schemas, labels, adapters.
+        about: Box<About>,
+    },
+    /// A model that is there.
+    VersionOf(String),
+}
+
+/// A candidate's file.
+pub struct File {
+    /// Where it is, or will be: [`Target::blob`].
+    pub blob: String,
+    /// `sha256:…`
+    pub checksum: String,
+    /// In bytes.
+    pub size: u64,
+    /// Of its contents.
+    pub format: Format,
+}
+
+/// What an owner says of a file, compared with it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Given {
+    /// Of the first input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_shape: Option<Shape>,
+    /// Of the first output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_shape: Option<Shape>,
+}
+
+impl Given {
+    pub(super) fn is_empty(&self) -> bool {
+        self.input_shape.is_none() && self.output_shape.is_none()
+    }
+
+    fn agrees(&self, signature: &Signature) -> Result<()> {
+        compare("input_shape", self.input_shape.as_ref(), &signature.inputs)?;
+        compare("output_shape", self.output_shape.as_ref(), &signature.outputs)
+    }
+}
+
+impl Target {
+    /// The target that a request names: a new model, or the customer's model `version_of`. A new
+    /// model without a name is called as its file.
+    ///
+    /// # Errors
+    /// `NoModel` when there is no such model; `Invalid` when a version comes with what belongs to
+    /// its model.
+    pub async fn read(
+        app: &App,
+        customer: &str,
+        version_of: Option<String>,
+        mut about: About,
+        file_name: Option<&str>,
+    ) -> Result<Self> {
+        if let Some(id) = version_of {
+            if let Some(field) = about.first_field() {
+                let message = "belongs to the model, not to a version; leave it out and change it \
+                               with PATCH /api/v1/models/{id}/schema";
+                return Err(Error::invalid(field, message));
+            }
+            find::read(app, customer, &id).await?;
+            return Ok(Self::VersionOf(id));
+        }
+        let stem = file_name.and_then(|name| name.rsplit(['/', '\\']).next());
+        let stem = stem.map(|name| name.rsplit_once('.').map_or(name, |(stem, _)| stem));
+        let called = about.name.as_deref().or(stem).unwrap_or("model");
+        let called = name::label(called).map_err(|error| Error::invalid("name", error.to_string()));
+        about.name = Some(called?.to_owned());
+        Ok(Self::New { id: app.ports.clock.id("model"), about: Box::new(about) })
+    }
+
+    /// The model's id.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::New { id, .. } | Self::VersionOf(id) => id,
+        }
+    }
+
+    /// A place for the file that no other has.
+    pub fn blob(&self, app: &App) -> String {
+        format!("models/{}/{}", self.id(), app.ports.clock.id("file"))
+    }
+}
+
+/// Looks at a file that is there, and makes it a ready version.
+///
+/// # Errors
+/// `Invalid` for a file that is refused; nothing is on record then.
+pub async fn accept(app: &App, candidate: Candidate, commit: Commit) -> Result<rest::Summary> {
+    let signature = inspect(app, &candidate.file.blob).await?;
+    candidate.given.agrees(&signature)?;
+    record(app, candidate, Some(signature), Vec::new(), commit, |summary| summary).await
+}
+
+/// Puts a version on record whose file is yet to come, together with `writes`, which are about how
+/// it comes. Repetitions of the request get `answer` again.
+///
+/// # Errors
+/// `NoModel` when the model was deleted; nothing is on record then.
+pub async fn announce<A: Serialize>(
+    app: &App,
+    candidate: Candidate,
+    writes: Vec<Write>,
+    commit: Commit,
+    answer: impl Fn(rest::Summary) -> A,
+) -> Result<A> {
+    record(app, candidate, None, writes, commit, answer).await
+}
+
+/// Puts a candidate on record: as ready if its signature is known.
+async fn record<A: Serialize>(
+    app: &App,
+    candidate: Candidate,
+    signature: Option<Signature>,
+    more: Vec<Write>,
+    commit: Commit,
+    answer: impl Fn(rest::Summary) -> A,
+) -> Result<A> {
+    let Candidate { customer, target, file, given } = candidate;
+    let now = app.now_ms();
+    let File { blob, checksum, size, format } = file;
+    let version = Version {
+        number: 1,
+        status: Status::Uploading,
+        reason: None,
+        format,
+        size,
+        checksum,
+        blob,
+        given,
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+        warnings: Vec::new(),
+        uploaded_ms: now,
+    };
+    match target {
+        Target::New { id, about } => {
+            let About { name, placement, description } = *about;
+            let head = Head {
+                id: id.clone(),
+                customer: customer.clone(),
+                created_ms: now,
+                name: name.unwrap_or_default(),
+                placement: placement.unwrap_or_default(),
+                newest: None,
+                last: 1,
+                revision: 1,
+                preprocessing: description.preprocessing,
+                postprocessing: description.postprocessing,
+                has_input_schema: description.input_schema.is_some(),
+                changes: 1,
+            };
+            let (head, version) = with(head, version, signature);
+            let kept = revisions::keep(app, &id, &description).await?;
+            let pointer = table::owned(&customer, "MODEL", &id);
+            let about = serde_json::json!({ "id": id, "version": 1 });
+            let mut writes = vec![
+                Write::put(table::model(&id), table::encode(&head)?, Condition::Absent),
+                Write::put(pointer, table::encode(&about)?, Condition::Absent),
+                stored::row(&id, &version, Condition::Absent)?,
+                kept.write(&id, 1)?,
+            ];
+            writes.extend(more);
+            let answer = answer(show::summary(&head, &version));
+            if let Err(error) = commit.write(app, writes, &answer).await {
+                kept.discard(app).await;
+                return Err(error);
+            }
+            Ok(answer)
+        }
+        Target::VersionOf(id) => loop {
+            let mut head = find::read(app, &customer, &id).await?;
+            let read = head.changes;
+            head.last += 1;
+            let version = Version { number: head.last, ..version.clone() };
+            let (head, version) = with(head, version, signature.clone());
+            let answer = answer(show::summary(&head, &version));
+            let mut writes = vec![stored::row(&id, &version, Condition::Absent)?, head.write()?];
+            writes.extend(more.iter().cloned());
+            match commit.write(app, writes, &answer).await {
+                // another version or a change of the model came between: this one is the next
+                Err(Error::Conflict(_))
+                    if find::read(app, &customer, &id).await?.changes != read => {}
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    app.caches().models.remove(&id);
+                    return Ok(answer);
+                }
+            }
+        },
+    }
+}
+
+/// The version with what is known of its file, and the head of which it is the newest.
+fn with(
+    mut head: Head,
+    mut version: Version,
+    signature: Option<Signature>,
+) -> (Head, Arc<Version>) {
+    let Some(Signature { inputs, outputs }) = signature else { return (head, Arc::new(version)) };
+    if let Some(before) = &head.newest {
+        version.warnings = differences("input", &before.inputs, &inputs);
+        version.warnings.extend(differences("output", &before.outputs, &outputs));
+    }
+    version.status = Status::Ready;
+    version.given = Given::default();
+    version.inputs = inputs;
+    version.outputs = outputs;
+    let version = Arc::new(version);
+    if head.newest.as_ref().is_none_or(|newest| newest.number < version.number) {
+        head.newest = Some(version.clone());
+    }
+    (head, version)
+}
+
+/// What callers of the version before must know: sentences, none when nothing differs.
+fn differences(kind: &str, before: &[Spec], now: &[Spec]) -> Vec<String> {
+    let named = |specs: &[Spec], name: &str| specs.iter().position(|spec| spec.name == name);
+    let text = |spec: &Spec| format!("{} {}", spec.dtype, spec.shape_text());
+    let gone = before.iter().filter(|spec| named(now, &spec.name).is_none());
+    let gone = gone.map(|spec| format!("the {kind} `{}` is not there any more", spec.name));
+    let changed = now.iter().filter_map(|spec| match named(before, &spec.name) {
+        None => Some(format!("the {kind} `{}` ({}) is new", spec.name, text(spec))),
+        Some(at) if before[at].dtype != spec.dtype || before[at].shape != spec.shape => {
+            let (was, is) = (text(&before[at]), text(spec));
+            Some(format!("the {kind} `{}` was {was} and is {is}", spec.name))
+        }
+        Some(_) => None,
+    });
+    gone.chain(changed).collect()
+}
+
+/// The file of an announced version is complete. Does nothing for one that is already looked at.
+///
+/// # Errors
+/// `NoModel` when the model was deleted.
+pub async fn begin_validation(app: &App, id: &str, number: u32) -> Result<()> {
+    loop {
+        let head = find::load(app, id).await?;
+        let mut version = Version::clone(&*find::version(app, &head, number).await?);
+        if version.status != Status::Uploading {
+            return Ok(());
+        }
+        version.status = Status::Validating;
+        let row = stored::row(id, &version, Condition::Exists)?;
+        if stored::commit(app, &head, vec![row]).await? {
+            return Ok(());
+        }
+    }
+}
+
+/// Looks at the file of a version that is being validated, and says what came of it: ready, or
+/// rejected with a reason; the file of a rejected version is deleted. Does nothing for a version
+/// that was judged before.
+///
+/// # Errors
+/// `NoModel` when the model was deleted.
+pub async fn judge(app: &App, id: &str, number: u32) -> Result<Status> {
+    let head = find::load(app, id).await?;
+    let version = find::version(app, &head, number).await?;
+    if version.status != Status::Validating {
+        return Ok(version.status);
+    }
+    let agreed = |signature: Signature| version.given.agrees(&signature).map(|()| signature);
+    let judged = match inspect(app, &version.blob).await.and_then(agreed) {
+        Ok(signature) => Ok(signature),
+        Err(refused @ Error::Invalid(_)) => Err(refused.to_string()),
+        Err(error) => return Err(error),
+    };
+    loop {
+        let head = find::load(app, id).await?;
+        let version = Version::clone(&*find::version(app, &head, number).await?);
+        if version.status != Status::Validating {
+            return Ok(version.status);
+        }
+        let (head, version) = match &judged {
+            Ok(signature) => with(head, version, Some(signature.clone())),
+            Err(reason) => {
+                let (status, reason) = (Status::Rejected, Some(reason.clone()));
+                (head, Arc::new(Version { status, reason, ..version }))
+            }
+        };
+        let row = stored::row(id, &version, Condition::Exists)?;
+        if !stored::commit(app, &head, vec![row]).await? {
+            continue;
+        }
+        if version.status == Status::Rejected
+            && let Err(cause) = app.ports.blobs.delete(&version.blob).await
+        {
+            tracing::warn!(%cause, blob = version.blob, "a rejected file was not deleted");
+        }
+        return Ok(version.status);
+    }
+}

@@ -1,0 +1,50 @@
+//! Deleting a model: the head and the list's pointer go at once, so nothing can use or change it any
+//! more; the rest of it follows by way of the change feed, through any crash.
+
+use ports::{Condition, Key, Query, Write};
+use serde::Deserialize;
+
+use super::find;
+use crate::{App, Error, Result, table};
+
+/// Removes a model; jobs that still run it fail cleanly when a device asks for its file.
+pub async fn delete(app: &App, customer: &str, id: &str) -> Result<()> {
+    find::read(app, customer, id).await.map_err(Error::in_path)?;
+    let writes = vec![
+        Write::delete(table::model(id), Condition::Exists),
+        Write::delete(table::owned(customer, "MODEL", id), Condition::Always),
+    ];
+    let token = table::unless_failed(app.ports.records.transact(writes).await)?;
+    app.caches().models.remove(id);
+    let token = token.map_err(|_| Error::no_model(id).in_path())?;
+    Ok(app.ports.records.durable(token).await?)
+}
+
+/// A row of a version or revision, as far as it matters here.
+#[derive(Default, Deserialize)]
+struct Row {
+    blob: Option<String>,
+}
+
+/// Removes the versions and revisions of a deleted model, and their files. A file that cannot be
+/// deleted is left there: the feed does not wait for it.
+pub(crate) async fn clear(app: &App, id: &str) -> Result<()> {
+    let records = &*app.ports.records;
+    loop {
+        let page = records.query(Query::new(table::model_rows(id), "", 100)).await?;
+        if page.items.is_empty() {
+            return Ok(());
+        }
+        for (sort, item) in page.items {
+            let key = Key::new(table::model_rows(id), sort);
+            let row: Row = table::readable(&key, &item).unwrap_or_default();
+            // before its row, which is how it is found
+            if let Some(blob) = row.blob
+                && let Err(cause) = app.ports.blobs.delete(&blob).await
+            {
+                tracing::warn!(%cause, blob, "a file of a removed model was not deleted");
+            }
+            records.write(Write::delete(key, Condition::Always)).await?;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Models as their owners are shown them.
+
+use domain::model::{Postprocessing, Preprocessing};
+use ports::Order;
+use protocol::{rest::models as rest, tensor::Spec};
+use serde_json::Value;
+
+use super::{Head, Version, description, find};
+use crate::{App, Error, Result, table, time};
+
+/// A model of the customer's: its newest ready version, or the newest if none is.
+pub async fn show_one(app: &App, customer: &str, id: &str) -> Result<rest::Model> {
+    let head = find::read(app, customer, id).await.map_err(Error::in_path)?;
+    let shown = newest(app, &head).await?;
+    complete(app, shown).await
+}
+
+/// The same with schemas and labels, of the revision that it names. Of a model that was deleted
+/// meanwhile they are gone.
+pub async fn complete(app: &App, shown: rest::Summary) -> Result<rest::Model> {
+    let description = match description(app, &shown.id, shown.revision).await {
+        Err(Error::NoModel(_)) => Default::default(),
+        description => description?,
+    };
+    Ok(rest::Model {
+        summary: shown,
+        input_schema: description.input_schema.clone().map(Value::Object),
+        output_schema: description.output_schema.clone().map(Value::Object),
+        labels: description.labels.clone(),
+    })
+}
+
+/// A page of the customer's models, newest first.
+pub async fn list(
+    app: &App,
+    customer: &str,
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<rest::Models> {
+    let records = &*app.ports.records;
+    let owner = table::owner(customer);
+    let (pointers, next_cursor) =
+        table::page(records, owner.clone(), "MODEL#", cursor, limit, Order::Descending).await?;
+    let keys: Vec<_> = pointers.iter().map(|(id, _)| table::model(id)).collect();
+    let mut models = Vec::with_capacity(keys.len());
+    for keys in keys.chunks(100) {
+        for item in records.batch_get(keys).await?.into_iter().flatten() {
+            let head: Head = table::decode(item)?;
+            match newest(app, &head).await {
+                // it was deleted just now
+                Err(Error::NoModel(_)) => {}
+                shown => models.push(shown?),
+            }
+        }
+    }
+    let total = match (cursor, &next_cursor) {
+        (None, None) => models.len() as u64,
+        _ => table::count(records, &owner, "MODEL#").await?,
+    };
+    Ok(rest::Models { models, total, next_cursor })
+}
+
+async fn newest(app: &App, head: &Head) -> Result<rest::Summary> {
+    Ok(match &head.newest {
+        Some(newest) => summary(head, newest),
+        None => summary(head, &*find::version(app, head, head.last).await?),
+    })
+}
+
+/// A model in one of its versions.
+pub(super) fn summary(head: &Head, version: &Version) -> rest::Summary {
+    let first = |specs: &[Spec]| specs.first().map(|spec| spec.shape.clone()).unwrap_or_default();
+    rest::Summary {
+        id: head.id.clone(),
+        name: head.name.clone(),
+        format: version.format.name().to_owned(),
+        size: version.size,
+        checksum: version.checksum.clone(),
+        version: version.number,
+        revision: head.revision,
+        status: version.status.name().to_owned(),
+        reason: version.reason.clone(),
+        uploaded_at: time::rfc3339(version.uploaded_ms),
+        input_shape: first(&version.inputs),
+        output_shape: first(&version.outputs),
+        inputs: version.inputs.clone(),
+        outputs: version.outputs.clone(),
+        warnings: version.warnings.clone(),
+        preprocessing: head.preprocessing.map(Preprocessing::name).map(str::to_owned),
+        postprocessing: head.postprocessing.map(Postprocessing::name).map(str::to_owned),
+        placement: head.placement.name().to_owned(),
+    }
+}

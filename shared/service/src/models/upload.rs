@@ -1,0 +1,74 @@
+//! An upload in one request: the file is there, and is looked at before the answer.
+
+use bytes::Bytes;
+use domain::model::Format;
+use ports::Checksum;
+use protocol::rest::models as rest;
+
+use super::{About, Candidate, File, Given, Target, accept};
+use crate::{App, Error, Result, idempotency::Commit};
+
+/// What a form brought.
+pub struct Upload {
+    /// The file.
+    pub bytes: Bytes,
+    /// Of the part, for name and format.
+    pub file_name: Option<String>,
+    /// `onnx` or `torchscript`, when given.
+    pub format: Option<String>,
+    /// Compared with the file.
+    pub given: Given,
+    /// The model of which this is to be the next version.
+    pub version_of: Option<String>,
+    /// Name, placement, schemas, labels, adapters.
+    pub about: About,
+}
+
+/// Takes a model in, or the next version of one. A file that is refused leaves nothing.
+pub async fn upload(
+    app: &App,
+    customer: &str,
+    upload: Upload,
+    commit: Commit,
+) -> Result<rest::Summary> {
+    let Upload { bytes, file_name, format, given, version_of, about } = upload;
+    let format = read_format(format.as_deref(), file_name.as_deref())?;
+    let target = Target::read(app, customer, version_of, about, file_name.as_deref()).await?;
+    if bytes.is_empty() {
+        return Err(Error::invalid("model", "the file is empty"));
+    }
+    let file = File {
+        blob: target.blob(app),
+        checksum: Checksum::of(&bytes).to_string(),
+        size: bytes.len() as u64,
+        format,
+    };
+    let blob = file.blob.clone();
+    app.ports.blobs.put(&blob, bytes).await?;
+    let candidate = Candidate { customer: customer.to_owned(), target, file, given };
+    let accepted = accept(app, candidate, commit).await;
+    if accepted.is_err() {
+        // nothing of a refused upload stays; a failure to tidy up must not hide the reason
+        if let Err(cause) = app.ports.blobs.delete(&blob).await {
+            tracing::warn!(%cause, blob, "could not remove the file of a refused upload");
+        }
+    }
+    accepted
+}
+
+/// The format as given, else by the file's extension.
+pub(super) fn read_format(given: Option<&str>, file_name: Option<&str>) -> Result<Format> {
+    let extension =
+        file_name.and_then(|name| name.rsplit_once('.')).map(|(_, extension)| extension);
+    match given.or(extension) {
+        None | Some("onnx") => Ok(Format::Onnx),
+        Some("torchscript" | "pt") => Err(Error::invalid(
+            "format",
+            "TorchScript files are not accepted yet; export the model as ONNX (torch.onnx.export)",
+        )),
+        Some(_) if given.is_none() => Ok(Format::Onnx),
+        Some(other) => {
+            Err(Error::invalid("format", format!("`{other}` is no format; use \"onnx\"")))
+        }
+    }
+}

@@ -9,7 +9,7 @@ use axum::{
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::models::{Model, Upload as Form};
-use service::{App, INSPECT_FUNCTION, idempotency, models};
+use service::{App, INSPECT_FUNCTION, POSTPROCESS_FUNCTION, PREPROCESS_FUNCTION, idempotency, models};
 use std::time::Duration;
 use utoipa_axum::routes;
 
@@ -28,6 +28,8 @@ pub(crate) fn route() -> Route {
             Action::WriteBlobs,
             Action::DeleteBlobs,
             Action::Call(INSPECT_FUNCTION),
+            Action::Call(PREPROCESS_FUNCTION),
+            Action::Call(POSTPROCESS_FUNCTION),
         ])
 }
 

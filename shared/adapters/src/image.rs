@@ -15,7 +15,6 @@ mod decode;
 mod normalise;
 mod resize;
 
-use decode::MAX_PIXELS;
 use normalise::Normalise;
 use resize::Fit;
 

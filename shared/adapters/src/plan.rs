@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tract_onnx::{
-    prelude::{Graph, OutletId, TValue, TVec, TractResult, TypedFact, TypedModel, TypedSimplePlan},
+    prelude::{Graph, OutletId, SpecialOps, TValue, TVec, TractResult, TypedFact, TypedModel, TypedSimplePlan},
     tract_core::ops::TypedOp,
 };
 

@@ -3,7 +3,7 @@
 
 use protocol::{
     rest::errors::Detail,
-    tensor::{Named, Spec},
+    tensor::Spec,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -245,7 +245,7 @@ impl Column {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use protocol::tensor::Dtype;
+    use protocol::tensor::{Dtype, Named};
     use serde_json::json;
 
     use super::*;

@@ -288,7 +288,7 @@ fn items(input: Value) -> Result<(Vec<(String, Item)>, bool), Vec<Detail>> {
     let items = list.into_iter().enumerate().map(|(index, value)| {
         let path = format!("{path}[{index}]");
         let item = item(&path, value)?;
-        Ok((path, item))
+        Ok::<_, Vec<Detail>>((path, item))
     });
     Ok((items.collect::<Result<_, _>>()?, true))
 }

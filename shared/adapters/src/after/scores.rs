@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 use tract_onnx::{
-    prelude::{DatumType, IntoTValue, tensor0, tensor1, tvec},
+    prelude::{DatumType, DatumTypeExt, IntoTValue, tensor0, tensor1, tvec},
     tract_core::ops::{
         array::Topk,
         nn::{self, Softmax, SoftmaxKind},

@@ -3,7 +3,7 @@
 use protocol::tensor::Dtype;
 use serde::Deserialize;
 use tract_onnx::{
-    prelude::{DatumType, IntoTValue, TValue, Tensor, tensor1},
+    prelude::{DatumType, DatumTypeExt, IntoTValue, TValue, Tensor, tensor1},
     tract_core::ops::{cast::cast, change_axes::AxisOp, math},
 };
 

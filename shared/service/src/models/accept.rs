@@ -16,7 +16,7 @@ use super::{
     About, Head, Shape, Version, description::compare, find, inspect::inspect, revisions, show,
     stored,
 };
-use crate::{App, Error, Result, Signature, idempotency::Commit, table};
+use crate::{App, Error, Result, Signature, adapters, idempotency::Commit, table};
 
 /// A file that is to become a version.
 pub struct Candidate {
@@ -128,6 +128,10 @@ impl Target {
 pub async fn accept(app: &App, candidate: Candidate, commit: Commit) -> Result<rest::Summary> {
     let signature = inspect(app, &candidate.file.blob).await?;
     candidate.given.agrees(&signature)?;
+    let Signature { inputs, outputs } = &signature;
+    if let Target::New { about, .. } = &candidate.target {
+        adapters::check(app, &about.description, inputs, outputs).await?;
+    }
     record(app, candidate, Some(signature), Vec::new(), commit, |summary| summary).await
 }
 

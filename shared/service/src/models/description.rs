@@ -2,10 +2,13 @@
 
 use domain::model::{Placement, Postprocessing, Preprocessing};
 use protocol::tensor::Spec;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
 use serde_json::{Map, Value};
 
-use crate::{Error, Result};
+use crate::{Error, Result, schema::Schema};
 
 /// Schemas, labels, adapters: what has revisions, which jobs pin.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -13,6 +16,10 @@ pub struct Description {
     /// JSON Schema of the input; its `x-adapter` holds options of the adapters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_schema: Option<Map<String, Value>>,
+    /// The names of its `properties` as they were declared, which a map forgets: the order of the
+    /// columns of a table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
     /// JSON Schema of the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<Map<String, Value>>,
@@ -25,6 +32,18 @@ pub struct Description {
     /// The adapter behind the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postprocessing: Option<Postprocessing>,
+}
+
+impl Description {
+    /// The columns of a table, in the model's order.
+    pub(crate) fn feature_names(&self) -> Vec<String> {
+        let options = self.input_schema.as_ref().and_then(|schema| schema.get("x-adapter"));
+        let listed = options.and_then(|options| options.get("features")?.as_array());
+        match listed {
+            Some(names) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            None => self.features.clone(),
+        }
+    }
 }
 
 /// What an owner says of a new model.
@@ -57,7 +76,12 @@ impl About {
         match field {
             "name" => self.name = Some(text.to_owned()),
             "placement" => self.placement = Some(placement(field, text)?),
-            "input_schema" => description.input_schema = Some(schema(field, text)?),
+            "input_schema" => {
+                let schema = schema(field, text)?;
+                Schema::compile(&schema).map_err(|reason| Error::invalid(field, reason))?;
+                description.input_schema = Some(schema);
+                description.features = property_names(text);
+            }
             "output_schema" => description.output_schema = Some(schema(field, text)?),
             "labels" => {
                 description.labels =
@@ -77,7 +101,7 @@ impl About {
 
     /// The name of a field that is set, if one is.
     pub(super) fn first_field(&self) -> Option<&'static str> {
-        let Description { input_schema, output_schema, labels, preprocessing, postprocessing } =
+        let Description { input_schema, output_schema, labels, preprocessing, postprocessing, .. } =
             &self.description;
         let fields = [
             ("name", self.name.is_some()),
@@ -112,6 +136,43 @@ fn schema(field: &str, text: &str) -> Result<Map<String, Value>> {
         return Err(Error::invalid(field, message));
     }
     Ok(schema)
+}
+
+/// The names of a schema's `properties` in the order of the text.
+fn property_names(schema: &str) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Properties {
+        #[serde(default)]
+        properties: Names,
+    }
+    // what has no properties has no names
+    serde_json::from_str(schema).map(|schema: Properties| schema.properties.0).unwrap_or_default()
+}
+
+/// The keys of an object, in its order.
+#[derive(Default)]
+struct Names(Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Names;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Names, A::Error> {
+                let mut names: Vec<String> = Vec::new();
+                while let Some((name, IgnoredAny)) = map.next_entry()? {
+                    names.push(name);
+                }
+                Ok(Names(names))
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
 }
 
 fn placement(field: &str, name: &str) -> Result<Placement> {

@@ -21,7 +21,7 @@ pub(crate) fn route() -> Route {
 #[derive(serde::Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// The version; the newest by default.
+    /// The version; by default the newest that is ready.
     version: Option<u32>,
     /// For devices: the task that needs the model.
     task: Option<String>,
@@ -35,7 +35,7 @@ struct Which {
     get,
     path = "/models/{id}/download",
     tag = "Models",
-    params(("id" = String, Path, description = "The model's id"), Which),
+    params(("id" = String, Path, description = "The model's id, or with a version: `model_…@3`"), Which),
     responses((status = 302, description = "`Location` is where the file is"))
 )]
 async fn download(
@@ -47,8 +47,7 @@ async fn download(
 ) -> Result<impl IntoResponse> {
     let url = match caller {
         CustomerOrDevice::Customer(caller) => {
-            let reference = which.version.map_or(id.clone(), |version| format!("{id}@{version}"));
-            models::download(&app, &caller.customer, &reference, &base).await?
+            models::download(&app, &caller.customer, &id, which.version, &base).await?
         }
         CustomerOrDevice::Device(device) => {
             let task = which.task.ok_or_else(|| {

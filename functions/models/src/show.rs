@@ -1,11 +1,12 @@
 //! `GET /models/{id}`
 
-use api::{Auth, Customer, Path, Result, Route, scope};
-use axum::{Json, extract::State};
+use api::{Auth, Customer, IfNoneMatch, Path, Query, Result, Route, scope};
+use axum::{Json, extract::State, response::Response};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::models::Model;
 use service::{App, models};
+use utoipa::IntoParams;
 use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
@@ -14,18 +15,35 @@ pub(crate) fn route() -> Route {
         .uses(&[Action::GetRecords, Action::ReadBlobs])
 }
 
+#[derive(serde::Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    /// The version; by default the newest that is ready.
+    version: Option<u32>,
+}
+
 /// Show a model
 #[utoipa::path(
     get,
     path = "/models/{id}",
     tag = "Models",
-    params(("id" = String, Path, description = "The model's id")),
-    responses((status = 200, body = Model))
+    params(
+        ("id" = String, Path, description = "The model's id, or with a version: `model_…@3`"),
+        Which,
+        ("If-None-Match" = Option<String>, Header, description = "An `ETag`; 304 if nothing changed since"),
+    ),
+    responses(
+        (status = 200, body = Model, headers(("ETag" = String, description = "Changes whenever the model does"))),
+        (status = 304, description = "The model is as you know it")
+    )
 )]
 async fn show(
     State(app): State<App>,
     caller: Customer<scope::Models>,
+    condition: IfNoneMatch,
     Path(id): Path<String>,
-) -> Result<Json<Model>> {
-    Ok(Json(models::show_one(&app, &caller.customer, &id).await?))
+    Query(which): Query<Which>,
+) -> Result<Response> {
+    let (shown, tag) = models::look(&app, &caller.customer, &id, which.version).await?;
+    condition.answer(&tag, async || Ok(Json(models::complete(&app, shown).await?))).await
 }

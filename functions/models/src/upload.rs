@@ -20,18 +20,21 @@ pub(crate) fn route() -> Route {
         .auth(Auth::Customer(Scope::Models))
         .memory_mb(512)
         .timeout(Duration::from_secs(29))
-        .uses(&[
-            Action::GetRecords,
-            Action::WriteRecords,
-            Action::DeleteRecords,
-            Action::ReadBlobs,
-            Action::WriteBlobs,
-            Action::DeleteBlobs,
-            Action::Call(INSPECT_FUNCTION),
-            Action::Call(PREPROCESS_FUNCTION),
-            Action::Call(POSTPROCESS_FUNCTION),
-        ])
+        .uses(TAKES_FILES)
 }
+
+/// What it takes to take a file in.
+pub(crate) const TAKES_FILES: &[Action] = &[
+    Action::GetRecords,
+    Action::WriteRecords,
+    Action::DeleteRecords,
+    Action::ReadBlobs,
+    Action::WriteBlobs,
+    Action::DeleteBlobs,
+    Action::Call(INSPECT_FUNCTION),
+    Action::Call(PREPROCESS_FUNCTION),
+    Action::Call(POSTPROCESS_FUNCTION),
+];
 
 /// Upload a model
 ///

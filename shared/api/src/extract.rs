@@ -2,8 +2,10 @@
 
 mod body;
 mod caller;
+mod etags;
 mod parts;
 
 pub use body::{Body, Json};
 pub use caller::{Admin, Customer, CustomerOrDevice, scope};
+pub use etags::{IfMatch, IfNoneMatch, quoted};
 pub use parts::{Base, IdempotencyKey, Path, Query};

@@ -12,7 +12,8 @@ mod router;
 
 pub use error::{CODES, Error, Result};
 pub use extract::{
-    Admin, Base, Body, Customer, CustomerOrDevice, IdempotencyKey, Json, Path, Query, scope,
+    Admin, Base, Body, Customer, CustomerOrDevice, IdempotencyKey, IfMatch, IfNoneMatch, Json,
+    Path, Query, quoted, scope,
 };
 pub use openapi::document;
 pub use paging::{Paging, encode_cursor};

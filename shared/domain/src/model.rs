@@ -155,13 +155,12 @@ pub struct Pin {
 
 /// `model_…` or `model_…@3`, as requests name models.
 pub fn parse_reference(text: &str) -> (&str, Option<u32>) {
-    match text.rsplit_once('@') {
-        Some((id, version)) => match version.parse() {
-            Ok(version) => (id, Some(version)),
-            Err(_) => (text, None),
-        },
-        None => (text, None),
+    let Some((id, version)) = text.rsplit_once('@') else { return (text, None) };
+    // `parse` alone would take a sign
+    if !version.bytes().all(|byte| byte.is_ascii_digit()) {
+        return (text, None);
     }
+    version.parse().map_or((text, None), |version| (id, Some(version)))
 }
 
 #[cfg(test)]
@@ -172,6 +171,8 @@ mod tests {
     fn references() {
         assert_eq!(parse_reference("model_1"), ("model_1", None));
         assert_eq!(parse_reference("model_1@3"), ("model_1", Some(3)));
-        assert_eq!(parse_reference("model_1@x"), ("model_1@x", None));
+        for other in ["model_1@x", "model_1@", "model_1@+3", "model_1@99999999999"] {
+            assert_eq!(parse_reference(other), (other, None));
+        }
     }
 }

@@ -6,3 +6,4 @@ pub mod errors;
 pub mod health;
 pub mod inference;
 pub mod models;
+pub mod schema;

@@ -1,14 +1,13 @@
 //! `input_schema`: compiled once for each revision, and held against inputs as their callers give
 //! them. Schemas come from strangers: what checking costs is counted before it is done.
 
-use jsonschema::{PatternOptions, Validator, paths::LocationSegment};
+use jsonschema::{Validator, paths::LocationSegment};
 use protocol::rest::errors::Detail;
 use serde_json::{Map, Value};
 
-mod cost;
+use crate::models;
 
-/// What one pattern may take when it is compiled, in bytes.
-const MAX_PATTERN: usize = 1 << 20;
+pub(crate) mod cost;
 
 /// A schema, ready to be used on any thread.
 pub(crate) struct Schema {
@@ -22,18 +21,10 @@ impl Schema {
 
     /// Reads a schema; its `x-adapter` is not part of it. The error is a sentence without a subject.
     pub(crate) fn compile(schema: &Map<String, Value>) -> Result<Self, String> {
+        let validator = models::compile_schema(schema)?;
         let mut source = schema.clone();
         source.remove("x-adapter");
         let source = Value::Object(source);
-        cost::check(&source)?;
-        // this engine takes time in proportion to the text, whatever the pattern
-        let patterns = PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(MAX_PATTERN);
-        let options = jsonschema::options().with_pattern_options(patterns);
-        let validator = options.build(&source).map_err(|error| {
-            let place = error.schema_path().to_string();
-            let place = if place.is_empty() { String::new() } else { format!(" at {place}") };
-            format!("is no JSON Schema{place}: {}", shortened(&error.masked().to_string()))
-        })?;
         Ok(Self { validator, source })
     }
 

@@ -7,7 +7,7 @@ use ports::{Condition, Token, Write};
 use protocol::socket::{self, DeclineReason, TaskAck, TaskDeclined, TaskDone, TaskFailed};
 
 use crate::{
-    App, Result, attempts, jobs, parked,
+    App, Error, Result, attempts, jobs, models, parked,
     sessions::{self, Connection},
     table, usual,
 };
@@ -82,8 +82,21 @@ fn within(ms: f64, most: f64) -> f64 {
 /// The attempt did not work.
 pub async fn failed(app: &App, connection: &Connection, message: TaskFailed) -> Result<()> {
     let TaskFailed { task_id, fence, error, .. } = message;
-    let failure = Failure { code: error.code, message: error.message };
-    failed_with(app, connection, &task_id, fence, failure, error.retryable).await
+    let (failure, retryable) = match deleted(app, &task_id).await? {
+        // no device fetches it any more
+        Some(failure) => (failure, false),
+        None => (Failure { code: error.code, message: error.message }, error.retryable),
+    };
+    failed_with(app, connection, &task_id, fence, failure, retryable).await
+}
+
+/// Why the job cannot be done any more, if its model was deleted.
+async fn deleted(app: &App, task: &str) -> Result<Option<Failure>> {
+    let Some(job) = jobs::load(app, task).await? else { return Ok(None) };
+    match models::find_pinned(app, &job.customer, &job.model).await {
+        Err(Error::NoModel(_)) => Ok(Some(models::deleted(&job.model.id))),
+        found => found.map(|_| None),
+    }
 }
 
 async fn failed_with(

@@ -1,9 +1,10 @@
 //! Models.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::schema::Declared;
 use crate::tensor::Spec;
 
 /// A model as lists show it: in its newest ready version, or the newest if none is ready.
@@ -72,6 +73,87 @@ pub struct Models {
     pub total: u64,
     /// Give it as `cursor` for the next page; `null` on the last.
     pub next_cursor: Option<String>,
+}
+
+/// One version of a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Version {
+    /// From 1.
+    pub version: u32,
+    /// `uploading`, `validating`, `ready` or `rejected`; only a ready version runs.
+    pub status: String,
+    /// Why it was rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// `onnx` or `torchscript`.
+    pub format: String,
+    /// Bytes of the file.
+    pub size: u64,
+    /// `sha256:` and 64 hex digits.
+    pub checksum: String,
+    /// RFC 3339, UTC.
+    pub uploaded_at: String,
+    /// Every input with name, type and shape.
+    pub inputs: Vec<Spec>,
+    /// Every output with name, type and shape.
+    pub outputs: Vec<Spec>,
+    /// How its inputs and outputs differ from those of the version before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// A page of a model's versions.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Versions {
+    /// Newest first.
+    pub versions: Vec<Version>,
+    /// How many versions the model has, on all pages.
+    pub total: u64,
+    /// Give it as `cursor` for the next page; `null` on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// What may be changed of a model without uploading it again. A field that is not there stays as it
+/// is; `null` clears it.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+pub struct Update {
+    /// What people call it; cannot be cleared.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub name: Option<Option<String>>,
+    /// `own`, `shared` or `platform`; cleared, it is `own`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub placement: Option<Option<String>>,
+    /// JSON Schema of the input.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Object>)]
+    pub input_schema: Option<Option<Declared>>,
+    /// JSON Schema of the output, for people.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Object>)]
+    pub output_schema: Option<Option<Declared>>,
+    /// Names of the classes.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub labels: Option<Option<Vec<String>>>,
+    /// `image_classification`, `tabular`, `text_tokens` or `passthrough`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub preprocessing: Option<Option<String>>,
+    /// `top_k_labels`, `binary_classification`, `regression` or `passthrough`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub postprocessing: Option<Option<String>>,
+}
+
+/// Tells a field that is `null` from one that is not there.
+fn given<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// The form of an upload (`multipart/form-data`).

@@ -14,7 +14,11 @@ use protocol::tensor::{self, Named};
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_OUTPUT_BYTES, too_large};
-use crate::{App, Error, OWN_DEVICE, Ran, Result, attempts, jobs, models::Record, table};
+use crate::{
+    App, Error, OWN_DEVICE, Ran, Result, attempts, jobs,
+    models::{self, Record},
+    table,
+};
 
 /// Results up to this size live in the job's item; larger ones, up to the next bound, beside it;
 /// the rest in the object store. In bytes of JSON.
@@ -47,7 +51,7 @@ pub(crate) async fn complete(
             cpu_ms: ran.compute_ms,
             gpu_ms: 0.0,
         }),
-        Err(message) => Err(Failure { code: "MODEL_FAILED".to_owned(), message }),
+        Err(failure) => Err(failure),
     };
     loop {
         let Some(next) = after(app, &job, &attempt, &ended) else {
@@ -120,26 +124,27 @@ impl Drop for Run {
     }
 }
 
-/// The inner error is a sentence for the model's owner.
+/// The inner error is why the job fails.
 async fn run(
     app: &App,
     record: &Record,
     inputs: Vec<Named>,
-) -> Result<std::result::Result<Ran, String>> {
+) -> Result<std::result::Result<Ran, Failure>> {
     let engine = app.engine().ok_or_else(|| Error::internal("there is no own device"))?;
     let version = &record.version;
+    let failed = |message| Failure { code: "MODEL_FAILED".to_owned(), message };
     if !engine.has(&version.checksum) {
         let Some(bytes) = app.ports.blobs.get(&version.blob, None).await? else {
-            return Ok(Err("the model was deleted".to_owned()));
+            return Ok(Err(models::deleted(&record.head.id)));
         };
         if let Err(message) = engine.load(&version.checksum, bytes).await {
-            return Ok(Err(message));
+            return Ok(Err(failed(message)));
         }
     }
     let ran = engine.run(&version.checksum, inputs).await;
-    Ok(ran.and_then(|ran| {
+    Ok(ran.map_err(failed).and_then(|ran| {
         let bytes: usize = ran.outputs.iter().map(|named| named.tensor.data.len()).sum();
-        if bytes > MAX_OUTPUT_BYTES { Err(too_large(bytes)) } else { Ok(ran) }
+        if bytes > MAX_OUTPUT_BYTES { Err(failed(too_large(bytes))) } else { Ok(ran) }
     }))
 }
 

@@ -59,8 +59,9 @@ pub(crate) async fn find_device(app: &App, id: &str, has_room: bool) -> Result<F
     }
     let record = match models::find_pinned(app, &job.customer, &job.model).await {
         Ok(record) => record,
-        Err(Error::NoModel(message)) => {
-            return abandon(app, job, "NO_MODEL", &message).await;
+        Err(Error::NoModel(_)) => {
+            let failure = models::deleted(&job.model.id);
+            return abandon(app, job, failure).await;
         }
         Err(error) => return Err(error),
     };
@@ -70,7 +71,8 @@ pub(crate) async fn find_device(app: &App, id: &str, has_room: bool) -> Result<F
             return Ok(Found::Settled);
         }
         let message = "the call that brought the input ended before it was stored";
-        return abandon(app, job, "INPUT_LOST", message).await;
+        let failure = Failure { code: "INPUT_LOST".to_owned(), message: message.to_owned() };
+        return abandon(app, job, failure).await;
     };
     match attempts::ask(app, job, true, &record, &inputs, has_room).await? {
         Attempted::Sent(..) => Ok(Found::Sent),
@@ -91,8 +93,7 @@ pub(crate) async fn find_device(app: &App, id: &str, has_room: bool) -> Result<F
     }
 }
 
-async fn abandon(app: &App, job: Job, code: &str, message: &str) -> Result<Found> {
-    let failure = Failure { code: code.to_owned(), message: message.to_owned() };
+async fn abandon(app: &App, job: Job, failure: Failure) -> Result<Found> {
     let _ = jobs::apply(app, job, Event::Abandon(failure)).await?;
     Ok(Found::Settled)
 }

@@ -4,17 +4,17 @@
 
 use std::sync::Arc;
 
-use domain::{
-    model::{Format, Status},
-    name,
-};
+use domain::model::{Format, Status};
 use ports::{Condition, Write};
 use protocol::{rest::models as rest, tensor::Spec};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    About, Head, Shape, Version, description::compare, find, inspect::inspect, revisions, show,
-    stored,
+    About, Head, Shape, Version,
+    description::{compare, label},
+    find,
+    inspect::inspect,
+    revisions, show, stored,
 };
 use crate::{App, Error, Result, Signature, adapters, idempotency::Commit, table};
 
@@ -103,8 +103,7 @@ impl Target {
         let stem = file_name.and_then(|name| name.rsplit(['/', '\\']).next());
         let stem = stem.map(|name| name.rsplit_once('.').map_or(name, |(stem, _)| stem));
         let called = about.name.as_deref().or(stem).unwrap_or("model");
-        let called = name::label(called).map_err(|error| Error::invalid("name", error.to_string()));
-        about.name = Some(called?.to_owned());
+        about.name = Some(label("name", called)?);
         Ok(Self::New { id: app.ports.clock.id("model"), about: Box::new(about) })
     }
 

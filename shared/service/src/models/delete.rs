@@ -1,6 +1,7 @@
 //! Deleting a model: the head and the list's pointer go at once, so nothing can use or change it any
 //! more; the rest of it follows by way of the change feed, through any crash.
 
+use domain::job::Failure;
 use ports::{Condition, Key, Query, Write};
 use serde::Deserialize;
 
@@ -18,6 +19,12 @@ pub async fn delete(app: &App, customer: &str, id: &str) -> Result<()> {
     app.caches().models.remove(id);
     let token = token.map_err(|_| Error::no_model(id).in_path())?;
     Ok(app.ports.records.durable(token).await?)
+}
+
+/// Why a job fails whose model was deleted.
+pub(crate) fn deleted(id: &str) -> Failure {
+    let message = format!("the model `{id}` was deleted before the job had its result");
+    Failure { code: "NO_MODEL".to_owned(), message }
 }
 
 /// A row of a version or revision, as far as it matters here.

@@ -1,14 +1,15 @@
 //! What an owner says of a model beside its file, and whether the file agrees.
 
-use domain::model::{Placement, Postprocessing, Preprocessing};
-use protocol::tensor::Spec;
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{IgnoredAny, MapAccess, Visitor},
+use domain::{
+    model::{Placement, Postprocessing, Preprocessing},
+    name,
 };
+use protocol::{rest::schema::Declared, tensor::Spec};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Error, Result, schema::Schema};
+use super::schema;
+use crate::{Error, Result};
 
 /// Schemas, labels, adapters: what has revisions, which jobs pin.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -63,8 +64,8 @@ pub type Shape = Vec<Option<usize>>;
 /// What the schemas and labels of one model may take together, in bytes of JSON.
 const MAX_DESCRIPTION: usize = 4 << 20;
 
-/// How deep a schema may be nested: an item of the table bears 32 levels, its own included.
-const MAX_NESTING: usize = 24;
+/// How many classes a model may name.
+const MAX_LABELS: usize = 100_000;
 
 impl About {
     /// Sets one field of an upload's form.
@@ -77,25 +78,20 @@ impl About {
             "name" => self.name = Some(text.to_owned()),
             "placement" => self.placement = Some(placement(field, text)?),
             "input_schema" => {
-                let schema = schema(field, text)?;
-                Schema::compile(&schema).map_err(|reason| Error::invalid(field, reason))?;
+                let Declared { schema, properties } = declared(field, text)?;
                 description.input_schema = Some(schema);
-                description.features = property_names(text);
+                description.features = properties;
             }
-            "output_schema" => description.output_schema = Some(schema(field, text)?),
+            "output_schema" => description.output_schema = Some(declared(field, text)?.schema),
             "labels" => {
-                description.labels =
-                    Some(json(field, text, "a list of names such as [\"cat\",\"dog\"]")?);
+                let labels = json(field, text, "a list of names such as [\"cat\",\"dog\"]")?;
+                description.labels = Some(counted(field, labels)?);
             }
             "preprocessing" => description.preprocessing = Some(preprocessing(field, text)?),
             "postprocessing" => description.postprocessing = Some(postprocessing(field, text)?),
             _ => return Ok(false),
         }
-        let size = serde_json::to_vec(description).map_err(Error::internal)?.len();
-        if size > MAX_DESCRIPTION {
-            let message = format!("schemas and labels together may take {MAX_DESCRIPTION} bytes");
-            return Err(Error::invalid(field, message));
-        }
+        description.check_size(field)?;
         Ok(true)
     }
 
@@ -116,75 +112,55 @@ impl About {
     }
 }
 
+impl Description {
+    /// Refuses more than may be kept; `field` is what was added last.
+    pub(super) fn check_size(&self, field: &str) -> Result<()> {
+        let size = serde_json::to_vec(self).map_err(Error::internal)?.len();
+        if size <= MAX_DESCRIPTION {
+            return Ok(());
+        }
+        let message =
+            format!("schemas and labels together may take {MAX_DESCRIPTION} bytes, not {size}");
+        Err(Error::invalid(field, message))
+    }
+}
+
 fn json<T: serde::de::DeserializeOwned>(field: &str, text: &str, expected: &str) -> Result<T> {
     serde_json::from_str(text)
         .map_err(|error| Error::invalid(field, format!("expected {expected}: {error}")))
 }
 
-fn schema(field: &str, text: &str) -> Result<Map<String, Value>> {
-    fn levels(value: &Value) -> usize {
-        let within = match value {
-            Value::Array(values) => values.iter().map(levels).max(),
-            Value::Object(fields) => fields.values().map(levels).max(),
-            _ => return 0,
-        };
-        within.unwrap_or(0) + 1
-    }
-    let schema: Map<String, Value> = json(field, text, "a JSON Schema object")?;
-    if schema.values().any(|value| levels(value) >= MAX_NESTING) {
-        let message = format!("is nested more than {MAX_NESTING} levels deep; make it flatter");
-        return Err(Error::invalid(field, message));
-    }
-    Ok(schema)
+fn declared(field: &str, text: &str) -> Result<Declared> {
+    let declared: Declared = json(field, text, "a JSON Schema object")?;
+    schema::check(field, &declared.schema)?;
+    Ok(declared)
 }
 
-/// The names of a schema's `properties` in the order of the text.
-fn property_names(schema: &str) -> Vec<String> {
-    #[derive(Deserialize)]
-    struct Properties {
-        #[serde(default)]
-        properties: Names,
+/// Labels that are not too many.
+pub(super) fn counted(field: &str, labels: Vec<String>) -> Result<Vec<String>> {
+    if labels.len() <= MAX_LABELS {
+        return Ok(labels);
     }
-    // what has no properties has no names
-    serde_json::from_str(schema).map(|schema: Properties| schema.properties.0).unwrap_or_default()
+    let message = format!("{} are too many; {MAX_LABELS} are allowed", labels.len());
+    Err(Error::invalid(field, message))
 }
 
-/// The keys of an object, in its order.
-#[derive(Default)]
-struct Names(Vec<String>);
-
-impl<'de> Deserialize<'de> for Names {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Names;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Names, A::Error> {
-                let mut names: Vec<String> = Vec::new();
-                while let Some((name, IgnoredAny)) = map.next_entry()? {
-                    names.push(name);
-                }
-                Ok(Names(names))
-            }
-        }
-        deserializer.deserialize_map(Keys)
-    }
+/// What people call a model.
+pub(super) fn label(field: &str, text: &str) -> Result<String> {
+    let label = name::label(text).map_err(|error| Error::invalid(field, error.to_string()))?;
+    Ok(label.to_owned())
 }
 
-fn placement(field: &str, name: &str) -> Result<Placement> {
+pub(super) fn placement(field: &str, name: &str) -> Result<Placement> {
     Placement::parse(name)
         .ok_or_else(|| Error::invalid(field, "expected `own`, `shared` or `platform`"))
 }
 
-fn preprocessing(field: &str, name: &str) -> Result<Preprocessing> {
+pub(super) fn preprocessing(field: &str, name: &str) -> Result<Preprocessing> {
     one_of(field, name, &Preprocessing::ALL, Preprocessing::name)
 }
 
-fn postprocessing(field: &str, name: &str) -> Result<Postprocessing> {
+pub(super) fn postprocessing(field: &str, name: &str) -> Result<Postprocessing> {
     one_of(field, name, &Postprocessing::ALL, Postprocessing::name)
 }
 

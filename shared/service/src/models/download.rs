@@ -4,16 +4,23 @@ use std::time::Duration;
 
 use ports::Method;
 
-use super::{Version, find_pinned, find_version};
+use super::{Version, find, find_pinned};
 use crate::{App, Error, Result, jobs};
 
 /// How long a presigned download is good for.
 const EXPIRES: Duration = Duration::from_secs(300);
 
-/// A URL from which the customer downloads the file of a ready version; `base` is where they reached
-/// the platform.
-pub async fn download(app: &App, customer: &str, reference: &str, base: &str) -> Result<String> {
-    let record = find_version(app, customer, reference).await.map_err(Error::in_path)?;
+/// A URL from which the customer downloads the file of a ready version, the newest unless one is
+/// named; `base` is where they reached the platform.
+pub async fn download(
+    app: &App,
+    customer: &str,
+    reference: &str,
+    version: Option<u32>,
+    base: &str,
+) -> Result<String> {
+    let (id, number) = find::named(reference, version)?;
+    let record = find::find_number(app, customer, id, number).await.map_err(Error::in_path)?;
     presign(app, &record.version, base)
 }
 

@@ -40,6 +40,20 @@ pub(super) async fn load(app: &App, id: &str) -> Result<Head> {
     head.ok_or_else(|| Error::no_model(id))
 }
 
+/// What a path names, `model_…` or `model_…@3`, beside a `version` in the query.
+///
+/// # Errors
+/// When the two name different versions.
+pub(super) fn named(reference: &str, version: Option<u32>) -> Result<(&str, Option<u32>)> {
+    match (model::parse_reference(reference), version) {
+        ((_, Some(number)), Some(other)) if number != other => {
+            let message = format!("says {other}, and the path says {number}; give one of them");
+            Err(Error::invalid("version", message))
+        }
+        ((id, number), version) => Ok((id, number.or(version))),
+    }
+}
+
 /// A model named as in requests, to run: `model_…` means its newest ready version, `model_…@3` that
 /// one.
 pub(crate) async fn find_version(
@@ -48,14 +62,23 @@ pub(crate) async fn find_version(
     reference: &str,
 ) -> Result<Arc<Record>> {
     let (id, number) = model::parse_reference(reference);
+    find_number(app, customer, id, number).await
+}
+
+/// The same by id and number.
+pub(super) async fn find_number(
+    app: &App,
+    customer: &str,
+    id: &str,
+    number: Option<u32>,
+) -> Result<Arc<Record>> {
     let head = find(app, customer, id).await?;
     ready(app, head, number).await
 }
 
 /// The model of a job, in the version that the job pins.
 pub(crate) async fn find_pinned(app: &App, customer: &str, pin: &Pin) -> Result<Arc<Record>> {
-    let head = find(app, customer, &pin.id).await?;
-    ready(app, head, Some(pin.version)).await
+    find_number(app, customer, &pin.id, Some(pin.version)).await
 }
 
 async fn ready(app: &App, head: Arc<Head>, number: Option<u32>) -> Result<Arc<Record>> {

@@ -1,5 +1,7 @@
 //! Models as their owners are shown them.
 
+use std::sync::Arc;
+
 use domain::model::{Postprocessing, Preprocessing};
 use ports::Order;
 use protocol::{rest::models as rest, tensor::Spec};
@@ -8,14 +10,33 @@ use serde_json::Value;
 use super::{Head, Version, description, find};
 use crate::{App, Error, Result, table, time};
 
-/// A model of the customer's: its newest ready version, or the newest if none is.
-pub async fn show_one(app: &App, customer: &str, id: &str) -> Result<rest::Model> {
-    let head = find::read(app, customer, id).await.map_err(Error::in_path)?;
-    let shown = newest(app, &head).await?;
-    complete(app, shown).await
+/// A model of the customer's without schemas and labels, in the version that is named, else in its
+/// newest ready version, or the newest if none is. Also its tag: another one whenever anything that
+/// is shown of the model changed.
+pub async fn look(
+    app: &App,
+    customer: &str,
+    reference: &str,
+    version: Option<u32>,
+) -> Result<(rest::Summary, String)> {
+    let (id, number) = find::named(reference, version)?;
+    let look = async {
+        let head = find::read(app, customer, id).await?;
+        let version = match number {
+            Some(number) => find::version(app, &head, number).await?,
+            None => newest(app, &head).await?,
+        };
+        Ok((summary(&head, &version), tag(&head, &version)))
+    };
+    look.await.map_err(Error::in_path)
 }
 
-/// The same with schemas and labels, of the revision that it names. Of a model that was deleted
+/// Of a model in one of its versions.
+pub(super) fn tag(head: &Head, version: &Version) -> String {
+    format!("{}-{}-{}", version.number, head.revision, head.changes)
+}
+
+/// A model with schemas and labels, of the revision that it names. Of a model that was deleted
 /// meanwhile they are gone.
 pub async fn complete(app: &App, shown: rest::Summary) -> Result<rest::Model> {
     let description = match description(app, &shown.id, shown.revision).await {
@@ -49,7 +70,7 @@ pub async fn list(
             match newest(app, &head).await {
                 // it was deleted just now
                 Err(Error::NoModel(_)) => {}
-                shown => models.push(shown?),
+                version => models.push(summary(&head, &*version?)),
             }
         }
     }
@@ -60,11 +81,53 @@ pub async fn list(
     Ok(rest::Models { models, total, next_cursor })
 }
 
-async fn newest(app: &App, head: &Head) -> Result<rest::Summary> {
-    Ok(match &head.newest {
-        Some(newest) => summary(head, newest),
-        None => summary(head, &*find::version(app, head, head.last).await?),
+/// A page of a model's versions, newest first.
+pub async fn versions(
+    app: &App,
+    customer: &str,
+    id: &str,
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<rest::Versions> {
+    let head = find::read(app, customer, id).await.map_err(Error::in_path)?;
+    let (rows, next_cursor) = table::page(
+        &*app.ports.records,
+        table::model_rows(id),
+        "V#",
+        cursor,
+        limit,
+        Order::Descending,
+    )
+    .await?;
+    let decoded = rows.into_iter().map(|(_, item)| Ok(show_version(&table::decode(item)?)));
+    Ok(rest::Versions {
+        versions: decoded.collect::<Result<_>>()?,
+        total: u64::from(head.last),
+        next_cursor,
     })
+}
+
+fn show_version(version: &Version) -> rest::Version {
+    rest::Version {
+        version: version.number,
+        status: version.status.name().to_owned(),
+        reason: version.reason.clone(),
+        format: version.format.name().to_owned(),
+        size: version.size,
+        checksum: version.checksum.clone(),
+        uploaded_at: time::rfc3339(version.uploaded_ms),
+        inputs: version.inputs.clone(),
+        outputs: version.outputs.clone(),
+        warnings: version.warnings.clone(),
+    }
+}
+
+/// The version in which a model is shown when none is named.
+pub(super) async fn newest(app: &App, head: &Head) -> Result<Arc<Version>> {
+    match &head.newest {
+        Some(newest) => Ok(newest.clone()),
+        None => find::version(app, head, head.last).await,
+    }
 }
 
 /// A model in one of its versions.

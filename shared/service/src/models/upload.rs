@@ -24,6 +24,26 @@ pub struct Upload {
     pub about: About,
 }
 
+/// Takes the next version of a model in that the path names.
+///
+/// # Errors
+/// `NotFound` when there is no such model; as [`upload`].
+pub async fn upload_version(
+    app: &App,
+    customer: &str,
+    id: &str,
+    mut upload: Upload,
+    commit: Commit,
+) -> Result<rest::Summary> {
+    match upload.version_of.replace(id.to_owned()) {
+        Some(other) if other != id => {
+            let message = format!("names another model than the path, `{id}`; leave it out");
+            Err(Error::invalid("version_of", message))
+        }
+        _ => self::upload(app, customer, upload, commit).await.map_err(Error::in_path),
+    }
+}
+
 /// Takes a model in, or the next version of one. A file that is refused leaves nothing.
 pub async fn upload(
     app: &App,

@@ -21,7 +21,7 @@ const REFUSED: [(&str, &str); 4] = [
 ];
 
 /// Whether a schema holds only what can be counted. The error is a sentence without a subject.
-pub(super) fn check(schema: &Value) -> Result<(), String> {
+pub(crate) fn check(schema: &Value) -> Result<(), String> {
     let mut open = vec![(schema, true)];
     while let Some((value, is_root)) = open.pop() {
         match value {
@@ -40,7 +40,7 @@ pub(super) fn check(schema: &Value) -> Result<(), String> {
                 {
                     let shown: String = reference.chars().take(80).collect();
                     return Err(format!(
-                        "refers to `{shown}`, which is not in it; write references as #/$defs/name"
+                        "refers to `{shown}`, which is not in it; put what it needs under $defs and refer to it as #/$defs/NAME: nothing is fetched"
                     ));
                 }
                 open.extend(fields.values().map(|value| (value, false)));

@@ -49,8 +49,8 @@ fn what_is_no_schema_is_refused() {
         // only engines that go back over the text have these
         (json!({ "pattern": "(?=a)" }), "pattern"),
         (json!({ "pattern": "(a{1000}){1000}" }), "pattern"),
-        (json!({ "$ref": "https://example.org/schema.json" }), "#/$defs/name"),
-        (json!({ "$ref": "file:///etc/passwd" }), "#/$defs/name"),
+        (json!({ "$ref": "https://example.org/schema.json" }), "#/$defs/NAME"),
+        (json!({ "$ref": "file:///etc/passwd" }), "#/$defs/NAME"),
         (json!({ "items": { "$ref": "#/$defs/none" } }), "#/$defs/none"),
         (json!({ "properties": { "a": { "$id": "b" } } }), "$id"),
         (json!({ "$dynamicRef": "#a" }), "`$dynamicRef`"),

@@ -72,8 +72,8 @@ async fn expected(
     };
     match models::find_pinned(app, &job.customer, &job.model).await {
         Ok(record) => Ok(Ok(record)),
-        Err(Error::NoModel(message)) => {
-            let failure = Failure { code: "NO_MODEL".to_owned(), message };
+        Err(Error::NoModel(_)) => {
+            let failure = models::deleted(&job.model.id);
             Ok(Err(Brought::Bad { failure, retryable: false }))
         }
         Err(error) => Err(error),

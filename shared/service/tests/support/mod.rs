@@ -23,7 +23,7 @@ use dcmp_service::{
     idempotency::Commit,
     inference::{self, Call, Submitted},
     jobs,
-    models::{self, Inspected, Upload},
+    models::{self, About, Inspected, Upload},
     parked, sessions, tasks,
 };
 use domain::job::Job;
@@ -34,6 +34,7 @@ use protocol::{
         admin::{NewCustomer, NewKey},
         devices as rest,
         inference::Request,
+        models::Summary,
     },
     socket::{
         Capabilities, DeclineReason, DeviceTimings, Hardware, Heartbeat, Hello, InstanceType,
@@ -140,20 +141,30 @@ impl Platform {
 
     /// A model with two numbers in and any row out.
     pub async fn model(&self) -> String {
+        self.upload(About::default(), None).await.unwrap().id
+    }
+
+    /// A model of which its owner says this, or the next version of one.
+    pub async fn upload(&self, about: About, version_of: Option<&str>) -> Result<Summary> {
         let upload = Upload {
             bytes: "bytes".into(),
             file_name: Some("test.onnx".to_owned()),
             format: None,
             given: Default::default(),
-            version_of: None,
-            about: Default::default(),
+            version_of: version_of.map(str::to_owned),
+            about,
         };
-        models::upload(&self.app, &self.customer, upload, Commit::alone()).await.unwrap().id
+        models::upload(&self.app, &self.customer, upload, Commit::alone()).await
+    }
+
+    /// How many numbers in a row the models give that are uploaded from now on.
+    pub fn gives(&self, width: usize) {
+        *self.width.lock().unwrap() = Some(width);
     }
 
     /// A model that gives so many numbers for each row.
     pub async fn model_of_width(&self, width: usize) -> String {
-        *self.width.lock().unwrap() = Some(width);
+        self.gives(width);
         self.model().await
     }
 

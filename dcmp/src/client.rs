@@ -97,6 +97,15 @@ impl Client {
         self.answer(request).await
     }
 
+    /// Changes what `body` names.
+    pub(crate) async fn patch<T: Serialize + Sync>(
+        &self,
+        path: &[&str],
+        body: &T,
+    ) -> Result<Answer> {
+        self.answer(self.request(Method::PATCH, path, &[]).json(body)).await
+    }
+
     /// Ends or removes something.
     pub(crate) async fn delete(&self, path: &[&str]) -> Result<Answer> {
         self.answer(self.request(Method::DELETE, path, &[])).await
@@ -137,9 +146,9 @@ impl Client {
         self.answer(self.request(Method::POST, &["models"], &[]).multipart(form)).await
     }
 
-    /// Opens a model's file for reading.
-    pub(crate) async fn download(&self, id: &str) -> Result<Response> {
-        let request = self.request(Method::GET, &["models", id, "download"], &[]);
+    /// Opens a model's file for reading; `model` is its id, or with a version `model_…@3`.
+    pub(crate) async fn download(&self, model: &str) -> Result<Response> {
+        let request = self.request(Method::GET, &["models", model, "download"], &[]);
         let response = self.send(request).await?;
         let stored = if response.status().is_redirection() {
             let location = response.headers().get(LOCATION);

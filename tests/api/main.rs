@@ -21,8 +21,10 @@ mod openapi;
 mod paging;
 mod refused_inputs;
 mod refused_models;
+mod schema;
 mod secrets;
 mod tenants;
+mod versions;
 
 use reqwest::{Method, StatusCode, multipart::Form};
 use serde_json::Value;

@@ -9,6 +9,15 @@ use crate::{
     text, upload,
 };
 
+/// A model as lists show it: without what may be large.
+fn listed(model: &Value) -> Value {
+    let mut listed = model.clone();
+    for large in ["input_schema", "output_schema", "labels"] {
+        assert!(listed.as_object_mut().unwrap().remove(large).is_some());
+    }
+    listed
+}
+
 #[tokio::test]
 async fn an_uploaded_model_is_shown_listed_and_deleted() {
     let platform = Platform::start();
@@ -18,7 +27,7 @@ async fn an_uploaded_model_is_shown_listed_and_deleted() {
     assert_eq!(model["name"], "mlp");
     let (_, list) = platform.client.get("/models").await;
     assert_eq!(list["total"], 1);
-    assert_eq!(list["models"][0], model);
+    assert_eq!(list["models"][0], listed(&model));
     let (status, body) = platform.client.delete(&format!("/models/{id}")).await;
     assert_eq!((status, body), (StatusCode::NO_CONTENT, Value::Null));
     let (status, error) = platform.client.get(&format!("/models/{id}")).await;
@@ -101,7 +110,7 @@ async fn the_answer_to_an_upload_describes_the_model() {
     }
     "#);
     let (_, list) = platform.client.get("/models").await;
-    assert_eq!(list, json!({ "models": [model], "total": 1, "next_cursor": null }));
+    assert_eq!(list, json!({ "models": [listed(&model)], "total": 1, "next_cursor": null }));
 }
 
 #[tokio::test]
@@ -153,16 +162,4 @@ async fn element_types_are_read_from_the_file() {
         upload(&platform.client, form("not.onnx", onnx::unary("Not", onnx::BOOL, 3), &[])).await;
     let spec = |name: &str| json!([{ "name": name, "dtype": "bool", "shape": [null, 3] }]);
     assert_eq!((&model["inputs"], &model["outputs"]), (&spec("x"), &spec("y")), "{model}");
-}
-
-#[tokio::test]
-async fn a_version_is_named_with_an_at_sign() {
-    let platform = Platform::start();
-    let id = platform.upload("mlp.onnx").await;
-    let (input, _) = crate::support::mlp_case();
-    let (status, job) = platform.client.infer(&format!("{id}@1"), &input).await;
-    assert_eq!(status, StatusCode::OK, "{job}");
-    assert_eq!((&job["model_id"], &job["model_version"]), (&json!(id), &json!(1)));
-    let answer = platform.client.infer(&format!("{id}@2"), &input).await;
-    crate::assert_refused(answer, 404, "NO_MODEL", &["no version 2", "newest is 1"]);
 }

@@ -66,9 +66,9 @@ async fn fields_that_do_not_fit() {
     let platform = Platform::without_own_device();
     let deep = format!("{}{}", r#"{"a":"#.repeat(60), "{}".to_owned() + &"}".repeat(60));
     let long_name = "x".repeat(201);
-    let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(200_000));
-    let huge = "x".repeat(300_000);
-    let cases: [(&'static str, &str, &[&str]); 16] = [
+    let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(300_000));
+    let huge = "x".repeat(5 << 20);
+    let cases: [(&'static str, &str, &[&str]); 19] = [
         ("input_shape", "[1, 11]", &["[1, 11]", "[N, 10]", "leave the field out"]),
         ("input_shape", "[10]", &["[10]", "[N, 10]"]),
         ("output_shape", "[1, 3]", &["[1, 3]", "[N, 2]"]),
@@ -81,9 +81,20 @@ async fn fields_that_do_not_fit() {
         ("labels", "cat,dog", &[r#"["cat","dog"]"#]),
         ("input_schema", "[]", &["JSON Schema object"]),
         ("output_schema", "{", &["JSON Schema object"]),
-        ("input_schema", &large, &["131072 bytes"]),
+        ("input_schema", &large, &["262144 are allowed"]),
         ("input_schema", &deep, &["nested"]),
-        ("preprocessing", "image", &["`image`", "`passthrough`"]),
+        ("input_schema", r#"{"type":"dog"}"#, &["no valid JSON Schema at /type"]),
+        ("output_schema", r#"{"$ref":"http://a.example"}"#, &["a.example", "$defs"]),
+        (
+            "preprocessing",
+            "image",
+            &["`image`", "image_classification, tabular, text_tokens, passthrough"],
+        ),
+        (
+            "postprocessing",
+            "tabular",
+            &["top_k_labels, binary_classification, regression, passthrough"],
+        ),
         ("placement", "moon", &["`own`", "`shared`", "`platform`"]),
     ];
     for (field, value, words) in cases {
@@ -93,7 +104,7 @@ async fn fields_that_do_not_fit() {
     }
     let answer =
         upload(&platform.client, form("mlp.onnx", fixture("mlp.onnx"), &[("labels", &huge)])).await;
-    assert_refused(answer, 413, "PAYLOAD_TOO_LARGE", &["`labels`", "262144 bytes"]);
+    assert_refused(answer, 413, "PAYLOAD_TOO_LARGE", &["`labels`", "4194304 bytes"]);
     assert_nothing_stays(&platform).await;
 }
 
@@ -144,8 +155,14 @@ async fn models_that_are_not_there() {
             (Method::GET, format!("/models/{id}")),
             (Method::DELETE, format!("/models/{id}")),
             (Method::GET, format!("/models/{id}/download")),
+            (Method::GET, format!("/models/{id}/versions")),
+            (Method::PATCH, format!("/models/{id}/schema")),
         ] {
-            let sent = answer(platform.client.request(method, &path)).await;
+            let mut request = platform.client.request(method.clone(), &path);
+            if method == Method::PATCH {
+                request = request.json(&json!({}));
+            }
+            let sent = answer(request).await;
             assert_refused(sent, 404, "NOT_FOUND", &["there is no model", "GET /api/v1/models"]);
         }
     }

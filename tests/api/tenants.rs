@@ -68,6 +68,15 @@ fn rows() -> Vec<Row> {
         Row { body: |_| Body::Model, ..row("models-upload", 201, |_| "/models".into()) },
         row("models-list", 200, |_| "/models".into()),
         row("models-show", 200, |ids| format!("/models/{}", ids.model)),
+        Row {
+            body: |_| Body::Json(json!({ "labels": ["a"] })),
+            ..row("models-update-schema", 200, |ids| format!("/models/{}/schema", ids.model))
+        },
+        Row {
+            body: |_| Body::Model,
+            ..row("models-upload-version", 201, |ids| format!("/models/{}/versions", ids.model))
+        },
+        row("models-list-versions", 200, |ids| format!("/models/{}/versions", ids.model)),
         row("models-download", 302, |ids| format!("/models/{}/download", ids.model)),
         Row { body: inference, ..row("inference-submit", 202, |_| "/inference".into()) },
         row("inference-show", 200, |ids| format!("/inference/{}", ids.job)),

@@ -75,6 +75,54 @@ fn a_download_is_the_file() {
 }
 
 #[test]
+fn versions_and_changes() {
+    let platform = Platform::start();
+    let shell = Shell::of(&platform);
+    shell.fixture("mlp.onnx");
+    shell.fixture("cnn.onnx");
+    let id = shell.json(&["model", "upload", "mlp.onnx", "--name", "net", "--json"])["id"].clone();
+    let second = shell.run(&["model", "upload", "cnn.onnx", "--version-of", "net"]).ended(0);
+    assert_eq!((second.field("id"), second.field("version")), (id.as_str().unwrap(), "2"));
+    assert!(second.out.contains("warning"), "{}", second.out);
+    let list = shell.run(&["model", "versions", "net"]).ended(0);
+    let rows: Vec<_> = list.out.lines().map(str::trim_start).collect();
+    assert!(rows[1].starts_with("2 ") && rows[2].starts_with("1 "), "{rows:?}");
+    let list = shell.json(&["model", "versions", "net", "--json"]);
+    assert_eq!((&list["total"], &list["versions"][1]["version"]), (&2.into(), &1.into()));
+
+    // wherever a model is named, a version may be
+    let first = shell.run(&["model", "show", "net@1"]).ended(0);
+    assert_eq!((first.field("version"), first.field("revision")), ("1", "1"));
+    shell.run(&["model", "download", "net@1", "-o", "first.onnx"]).ended(0);
+    assert_eq!(std::fs::read(shell.home().join("first.onnx")).unwrap(), fixture("mlp.onnx"));
+    shell.run(&["model", "show", "net@3"]).refused(3, &["no version 3"]);
+
+    shell.file("schema.json", r#"{"type":"object"}"#);
+    let update = ["model", "update", "net", "--name", "cats", "--labels", "cat, dog"];
+    let more = ["--schema", "schema.json", "--pre", "passthrough", "--post", "regression"];
+    let changed = shell.run(&[&update[..], &more].concat()).ended(0);
+    assert_eq!((changed.field("name"), changed.field("revision")), ("cats", "2"));
+    assert_eq!((changed.field("labels"), changed.field("preprocessing")), ("cat, dog", "passthrough"));
+    assert_eq!(changed.field("postprocessing"), "regression");
+    let cleared = ["model", "update", "cats", "--clear", "labels", "--clear", "input-schema"];
+    let cleared = shell.json(&[&cleared[..], &["--json"]].concat());
+    assert_eq!((&cleared["labels"], &cleared["revision"]), (&serde_json::Value::Null, &3.into()));
+    for (arguments, code, words) in [
+        (&["update", "cats"][..], 2, &["nothing to change"][..]),
+        (&["update", "cats", "--labels", "a,b", "--clear", "labels"], 2, &["labels", "one of"]),
+        (&["update", "cats", "--clear", "name"], 2, &["name"]),
+        (&["update", "cats", "--schema", "first.onnx"], 2, &["first.onnx"]),
+        (&["update", "cats", "--pre", "magic"], 3, &["preprocessing", "image_classification"]),
+        (&["update", "dogs", "--name", "a"], 3, &["no model is called `dogs`"]),
+        (&["versions", "dogs"], 3, &["no model is called `dogs`"]),
+        (&["upload", "mlp.onnx", "--version-of", "dogs"], 3, &["no model is called `dogs`"]),
+        (&["upload", "mlp.onnx", "--version-of", "cats", "--name", "a"], 3, &["name", "PATCH"]),
+    ] {
+        shell.run(&[&["model"], arguments].concat()).refused(code, words);
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_model_is_said() {
     let platform = Platform::start();
     let shell = Shell::of(&platform);

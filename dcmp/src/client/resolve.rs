@@ -25,7 +25,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Self::model_id`].
-    pub(crate) async fn model_version(&self, reference: &str) -> Result<(String, Option<String>)> {
+    async fn model_version(&self, reference: &str) -> Result<(String, Option<String>)> {
         let (plain, version) = split_version(reference);
         let version = version.map(str::to_owned);
         if is_id("model_", plain) {
@@ -37,6 +37,15 @@ impl Client {
             Err(_) if version.is_some() => Ok((pick("model", plain, &names)?, version)),
             found => Ok((found?, None)),
         }
+    }
+
+    /// As [`Self::model_version`], as the API writes it: `model_…` or `model_…@3`.
+    ///
+    /// # Errors
+    /// As [`Self::model_id`].
+    pub(crate) async fn model_reference(&self, reference: &str) -> Result<String> {
+        let (id, version) = self.model_version(reference).await?;
+        Ok(version.map_or_else(|| id.clone(), |version| format!("{id}@{version}")))
     }
 
     async fn model_names(&self) -> Result<Vec<Item>> {

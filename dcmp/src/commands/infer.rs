@@ -85,11 +85,11 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> Result<Exit> {
     let given = given(&args)?;
     let client = args.connection.client()?;
-    let (model, version) = client.model_version(&args.model).await?;
+    let model = client.model_reference(&args.model).await?;
     let request = Request {
         input: ready(given, &client, &model, args.raw).await?,
         raw: args.raw.then_some(true),
-        model_id: version.map_or_else(|| model.clone(), |version| format!("{model}@{version}")),
+        model_id: model,
         run_async: args.run_async,
         project_id: None,
         options: Options { timeout: args.timeout, ..Options::default() },

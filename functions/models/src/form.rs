@@ -15,11 +15,14 @@ use bytes::{Bytes, BytesMut};
 use ports::Checksum;
 use service::{
     Error, idempotency,
-    models::{About, Given, Upload, read_shape},
+    models::{About, Given, MAX_DESCRIPTION, Upload, read_shape},
 };
 
-/// How much all fields but the file may take together, in bytes.
-const MAX_TEXTS: usize = (4 << 20) + 256 * 1024;
+/// How much all fields but the file and [`DESCRIBED`] may take together, in bytes.
+const MAX_TEXTS: usize = 256 * 1024;
+
+/// What may be large beside the file; together these fields have a limit of their own.
+const DESCRIBED: [&str; 3] = ["input_schema", "output_schema", "labels"];
 
 /// What a field takes of that beside its name and its text, for its head.
 const HEAD: usize = 128;
@@ -27,7 +30,7 @@ const HEAD: usize = 128;
 /// Reads the form: the upload, and what an `Idempotency-Key` compares: every field, and the file's
 /// checksum.
 pub(crate) async fn read(mut request: Request, limit: usize) -> Result<(Upload, String)> {
-    DefaultBodyLimit::max(limit + MAX_TEXTS).apply(&mut request);
+    DefaultBodyLimit::max(limit + MAX_TEXTS + MAX_DESCRIPTION).apply(&mut request);
     let mut form = Multipart::from_request(request, &()).await.map_err(|_| {
         Error::UnsupportedMediaType(
             "send the model as multipart/form-data, for example curl -F model=@my_model.onnx"
@@ -44,7 +47,7 @@ pub(crate) async fn read(mut request: Request, limit: usize) -> Result<(Upload, 
     };
     let mut known = BTreeSet::new();
     let mut fingerprints = Vec::new();
-    let mut left = MAX_TEXTS;
+    let (mut left, mut left_described) = (MAX_TEXTS, MAX_DESCRIPTION);
     while let Some(field) = form.next_field().await.map_err(malformed)? {
         let name = field.name().unwrap_or_default().to_owned();
         let (is_known, fingerprint) = if name == "model" {
@@ -58,16 +61,20 @@ pub(crate) async fn read(mut request: Request, limit: usize) -> Result<(Upload, 
             let checksum = Checksum::of(&upload.bytes).to_string();
             (true, idempotency::fingerprint(&[&name, &checksum]))
         } else {
+            let (left, limit) = match DESCRIBED.contains(&name.as_str()) {
+                true => (&mut left_described, MAX_DESCRIPTION),
+                false => (&mut left, MAX_TEXTS),
+            };
             let too_large = || {
                 format!(
-                    "the fields beside the file, up to `{name}`, are over their limit of \
-                     {MAX_TEXTS} bytes together"
+                    "the fields beside the file, up to `{name}`, are over their limit of {limit} \
+                     bytes together"
                 )
             };
             let head = HEAD + name.len();
-            left = left.checked_sub(head).ok_or_else(|| Error::TooLarge(too_large()))?;
-            let text = bytes(field, left, too_large).await?;
-            left -= text.len();
+            *left = left.checked_sub(head).ok_or_else(|| Error::TooLarge(too_large()))?;
+            let text = bytes(field, *left, too_large).await?;
+            *left -= text.len();
             let text = std::str::from_utf8(&text)
                 .map_err(|_| Error::invalid(&name, "expected text in UTF-8"))?;
             (set(&mut upload, &name, text)?, idempotency::fingerprint(&[&name, text]))

@@ -18,7 +18,7 @@ mod upload;
 pub use accept::{Candidate, File, Given, Target, accept, announce, begin_validation, judge};
 pub use delete::delete;
 pub(crate) use delete::{clear, deleted};
-pub use description::{About, Description, Shape, read_shape};
+pub use description::{About, Description, MAX_DESCRIPTION, Shape, read_shape};
 pub use download::{download, download_for_task};
 pub(crate) use find::{find_pinned, find_version};
 pub(crate) use schema::compile as compile_schema;

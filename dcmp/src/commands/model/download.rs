@@ -22,10 +22,11 @@ use crate::{
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   dcmp model download digits                  saves digits.onnx here
+  dcmp model download digits@1                its first version
   dcmp model download digits -o copies/       into a folder
   dcmp model download digits -o - | sha256sum")]
 pub(super) struct Args {
-    /// The model's id, or its name if no other has it
+    /// The model's id, or its name if no other has it; with @2 its second version
     model: String,
     /// Where to; `-` is standard output [default: the model's name, if no file has it]
     #[arg(short, long, value_name = "FILE")]
@@ -43,13 +44,13 @@ pub(super) async fn run(args: Args) -> Result<()> {
         return Err(usage("--json and --output - would both write to standard output"));
     }
     let client = args.connection.client()?;
-    let id = client.model_id(&args.model).await?;
-    let about = client.get(&["models", &id]).await?;
+    let reference = client.model_reference(&args.model).await?;
+    let about = client.get(&["models", &reference]).await?;
     let model: Summary = about.read()?;
     if to_stdout {
         // nothing is given on before it is known to be right
         let mut file = tempfile::tempfile().context("cannot make a temporary file")?;
-        save(client.download(&id).await?, &model, &mut file).await?;
+        save(client.download(&reference).await?, &model, &mut file).await?;
         return copy_out(file);
     }
     let target = target(args.output, &model)?;
@@ -59,7 +60,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         tempfile::Builder::new().prefix(".dcmp-").permissions(ordinary()).tempfile_in(folder);
     let mut file: NamedTempFile =
         made.map_err(|error| usage(format!("cannot write to {}: {error}", folder.display())))?;
-    save(client.download(&id).await?, &model, file.as_file_mut()).await?;
+    save(client.download(&reference).await?, &model, file.as_file_mut()).await?;
     file.persist(&target)
         .map_err(|error| usage(format!("cannot write {}: {}", target.display(), error.error)))?;
     if args.json {

@@ -61,6 +61,7 @@ fn table(models: &[Summary]) -> String {
     output::table(&header, &models.iter().map(row).collect::<Vec<_>>())
 }
 
-fn shapes(specs: &[Spec]) -> String {
+/// Such as `[N, 64]`.
+pub(super) fn shapes(specs: &[Spec]) -> String {
     specs.iter().map(Spec::shape_text).collect::<Vec<_>>().join(" ")
 }

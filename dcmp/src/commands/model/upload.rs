@@ -1,18 +1,14 @@
 //! `dcmp model upload`
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use futures::StreamExt;
 use protocol::rest::models::Model;
 use reqwest::{Body, multipart::Part};
-use serde_json::Value;
 use tokio_util::io::ReaderStream;
 
-use super::show;
+use super::{fields, show};
 use crate::{client::Connection, exit::usage, output, progress};
 
 /// Uploads a model; the platform checks it before it accepts it
@@ -20,6 +16,7 @@ use crate::{client::Connection, exit::usage, output, progress};
 #[command(after_help = "Examples:
   dcmp model upload digits.onnx
   dcmp model upload net.onnx --name cats --placement shared --labels classes.txt
+  dcmp model upload better.onnx --version-of cats
   dcmp model upload net.onnx --input-shape N,3,224,224 --json | jq -r .id")]
 pub(super) struct Args {
     /// The model, an ONNX file with its weights in it
@@ -39,21 +36,25 @@ pub(super) struct Args {
     /// What the output must be in the file
     #[arg(long, value_name = "SHAPE")]
     output_shape: Option<String>,
-    /// Names of the classes: a JSON list, or one on each line
-    #[arg(long, value_name = "FILE")]
-    labels: Option<PathBuf>,
+    /// Names of the classes: a,b,c or a file with a JSON list or one on each line
+    #[arg(long, value_name = "FILE|LIST")]
+    labels: Option<String>,
     /// JSON Schema of the input
     #[arg(long, value_name = "FILE")]
     input_schema: Option<PathBuf>,
     /// JSON Schema of the output
     #[arg(long, value_name = "FILE")]
     output_schema: Option<PathBuf>,
-    /// Adapter before the model, `passthrough`
+    /// Adapter before the model: `image_classification`, `tabular`, `text_tokens`, `passthrough`
     #[arg(long, value_name = "ADAPTER")]
     preprocessing: Option<String>,
-    /// Adapter behind the model, `passthrough`
+    /// Adapter behind the model: `top_k_labels`, `binary_classification`, `regression`, `passthrough`
     #[arg(long, value_name = "ADAPTER")]
     postprocessing: Option<String>,
+    /// Make it the next version of this model, an id or a name; name, labels and the like stay the
+    /// model's
+    #[arg(long, value_name = "MODEL")]
+    version_of: Option<String>,
     /// The API's JSON
     #[arg(long)]
     json: bool,
@@ -62,8 +63,11 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {
-    let fields = form(&args)?;
+    let mut fields = form(&args)?;
     let client = args.connection.client()?;
+    if let Some(model) = &args.version_of {
+        fields.push(("version_of", client.model_id(model).await?));
+    }
     let part = part(&args.file).await?;
     let answer = client.upload(part, &fields).await?;
     if args.json {
@@ -82,7 +86,7 @@ async fn part(path: &Path) -> Result<Part> {
         let metadata = file.metadata().await?;
         Ok((file, metadata))
     };
-    let (file, metadata) = opened.await.map_err(|error| unreadable(path, &error))?;
+    let (file, metadata) = opened.await.map_err(|error| fields::unreadable(path, &error))?;
     if !metadata.is_file() {
         return Err(usage(format!("{} is not a file", path.display())));
     }
@@ -106,9 +110,9 @@ fn form(args: &Args) -> Result<Vec<(&'static str, String)>> {
         ("placement", args.placement.clone()),
         ("input_shape", args.input_shape.as_deref().map(shape).transpose()?),
         ("output_shape", args.output_shape.as_deref().map(shape).transpose()?),
-        ("labels", args.labels.as_deref().map(labels).transpose()?),
-        ("input_schema", args.input_schema.as_deref().map(read).transpose()?),
-        ("output_schema", args.output_schema.as_deref().map(read).transpose()?),
+        ("labels", args.labels.as_deref().map(fields::labels).transpose()?),
+        ("input_schema", args.input_schema.as_deref().map(fields::read).transpose()?),
+        ("output_schema", args.output_schema.as_deref().map(fields::read).transpose()?),
         ("preprocessing", args.preprocessing.clone()),
         ("postprocessing", args.postprocessing.clone()),
     ];
@@ -125,27 +129,6 @@ fn shape(text: &str) -> Result<String> {
     let dims: std::result::Result<Vec<_>, _> = inner.split(',').map(dim).collect();
     let wrong = |_| usage(format!("`{text}` is no shape; give sizes such as 1,10 or N,10"));
     Ok(format!("[{}]", dims.map_err(wrong)?.join(",")))
-}
-
-fn labels(path: &Path) -> Result<String> {
-    let text = read(path)?;
-    Ok(labels_json(&text))
-}
-
-fn labels_json(text: &str) -> String {
-    if text.trim_start().starts_with('[') {
-        return text.to_owned();
-    }
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    Value::from_iter(lines).to_string()
-}
-
-fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(|error| unreadable(path, &error))
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> anyhow::Error {
-    usage(format!("cannot read {}: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -167,11 +150,5 @@ mod tests {
         for wrong in ["", "1x10", "1,,2", "-2", "cat"] {
             assert!(shape(wrong).unwrap_err().to_string().contains("such as 1,10"), "{wrong}");
         }
-    }
-
-    #[test]
-    fn labels_are_lines_or_json() {
-        assert_eq!(labels_json("cat\r\n\n dog \n"), r#"["cat","dog"]"#);
-        assert_eq!(labels_json(" [\"cat\"]"), " [\"cat\"]");
     }
 }

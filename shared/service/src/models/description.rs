@@ -62,7 +62,7 @@ pub struct About {
 pub type Shape = Vec<Option<usize>>;
 
 /// What the schemas and labels of one model may take together, in bytes of JSON.
-const MAX_DESCRIPTION: usize = 4 << 20;
+pub const MAX_DESCRIPTION: usize = 4 << 20;
 
 /// How many classes a model may name.
 const MAX_LABELS: usize = 100_000;

@@ -102,7 +102,10 @@ fn versions_and_changes() {
     let more = ["--schema", "schema.json", "--pre", "passthrough", "--post", "regression"];
     let changed = shell.run(&[&update[..], &more].concat()).ended(0);
     assert_eq!((changed.field("name"), changed.field("revision")), ("cats", "2"));
-    assert_eq!((changed.field("labels"), changed.field("preprocessing")), ("cat, dog", "passthrough"));
+    assert_eq!(
+        (changed.field("labels"), changed.field("preprocessing")),
+        ("cat, dog", "passthrough")
+    );
     assert_eq!(changed.field("postprocessing"), "regression");
     let cleared = ["model", "update", "cats", "--clear", "labels", "--clear", "input-schema"];
     let cleared = shell.json(&[&cleared[..], &["--json"]].concat());

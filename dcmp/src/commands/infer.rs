@@ -26,8 +26,7 @@ use crate::{
 
 /// Runs a model on one input
 #[derive(clap::Args)]
-#[command(
-    after_help = "For models with adapters: an image, a row of features, a text.
+#[command(after_help = "For models with adapters: an image, a row of features, a text.
 
   dcmp infer flowers --image rose.jpg lily.png
   dcmp infer iris --rows measured.csv
@@ -43,8 +42,7 @@ Examples:
   jq .pixels image.json | dcmp infer digits --input - --json | jq .result.data
   dcmp infer digits --input image.json --async      then `dcmp job show ID`
 
-Exit code 4 when the job fails, 5 when it goes on after --timeout; with --async going on is success."
-)]
+Exit code 4 when the job fails, 5 when it goes on after --timeout; with --async going on is success.")]
 pub(crate) struct Args {
     /// The model's id, or its name if no other has it; a version behind @
     model: String,
@@ -148,9 +146,9 @@ fn read(given: Option<&str>) -> Result<String> {
         Some("-") => from_stdin(),
         Some(path) => fs::read_to_string(Path::new(path))
             .map_err(|error| usage(format!("cannot read {path}: {error}"))),
-        None if stdin().is_terminal() => {
-            Err(usage("no input: give --input with a file, `-` for standard input, or JSON"))
-        }
+        None if stdin().is_terminal() => Err(usage(
+            "no input: give --image, --rows, --text, or --input with a file, `-` for standard input, or JSON",
+        )),
         None => from_stdin(),
     }
 }

@@ -5,24 +5,26 @@ use std::{sync::Arc, time::Duration};
 use adapters::After;
 use api::Route;
 use ports::Action;
-use quick_cache::sync::Cache;
 use service::{
     App, Error, POSTPROCESS_FUNCTION, Result,
     adapters::{self as calls, Asked, Outputs, Postprocessed, Setup},
 };
 
-/// Ready adapters, by model, version and revision.
-type Kept = Arc<Cache<String, Arc<After>>>;
+use crate::kept::{Kept, size};
 
 pub(crate) fn route() -> Route {
-    let kept: Kept = Arc::new(Cache::new(crate::KEPT));
+    let kept = Kept::new();
     Route::call(POSTPROCESS_FUNCTION, move |app, asked| postprocess(app, asked, kept.clone()))
         .memory_mb(1024)
         .timeout(Duration::from_secs(25))
         .uses(&[Action::GetRecords, Action::ReadBlobs])
 }
 
-async fn postprocess(app: App, asked: Asked<Outputs>, kept: Kept) -> Result<Postprocessed> {
+async fn postprocess(
+    app: App,
+    asked: Asked<Outputs>,
+    kept: Arc<Kept<After>>,
+) -> Result<Postprocessed> {
     let (customer, model, Outputs { tensors, many }) = match asked {
         Asked::Check(setup) => {
             return Ok(match make(*setup) {
@@ -32,25 +34,22 @@ async fn postprocess(app: App, asked: Asked<Outputs>, kept: Kept) -> Result<Post
         }
         Asked::Run { customer, model, on } => (customer, model, on),
     };
-    let name = format!("{}@{}/{}", model.id, model.version, model.revision);
-    let after = match kept.get(&name) {
+    let after = match kept.get(&model) {
         Some(after) => after,
         None => {
             let setup = match calls::after(&app, &customer, &model).await {
                 Err(Error::NoModel(message)) => return Ok(Postprocessed::Refused(message)),
                 setup => setup?,
             };
+            let bytes = size(&setup);
             match make(setup) {
-                Ok(after) => {
-                    let after = Arc::new(after);
-                    kept.insert(name, after.clone());
-                    after
-                }
+                Ok(after) => kept.insert(&model, bytes, after),
                 Err(reason) => return Ok(Postprocessed::Refused(reason)),
             }
         }
     };
     let tensors = tensors.unpack(&app).await?;
+    let _slot = kept.slots.acquire().await.map_err(Error::internal)?;
     let answer = tokio::task::spawn_blocking(move || after.run(&tensors, many)).await;
     Ok(match answer.map_err(Error::internal)? {
         Ok(answer) => Postprocessed::Answer(answer),

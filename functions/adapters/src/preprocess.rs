@@ -6,25 +6,27 @@ use adapters::Before;
 use api::Route;
 use ports::Action;
 use protocol::rest::errors::Detail;
-use quick_cache::sync::Cache;
 use serde_json::value::RawValue;
 use service::{
     App, Error, PREPROCESS_FUNCTION, Result,
     adapters::{self as calls, Asked, Carried, Preprocessed, Setup},
 };
 
-/// Ready adapters, by model, version and revision.
-type Kept = Arc<Cache<String, Arc<Before>>>;
+use crate::kept::{Kept, size};
 
 pub(crate) fn route() -> Route {
-    let kept: Kept = Arc::new(Cache::new(crate::KEPT));
+    let kept = Kept::new();
     Route::call(PREPROCESS_FUNCTION, move |app, asked| preprocess(app, asked, kept.clone()))
         .memory_mb(1024)
         .timeout(Duration::from_secs(25))
         .uses(&[Action::GetRecords, Action::ReadBlobs, Action::WriteBlobs])
 }
 
-async fn preprocess(app: App, asked: Asked<Box<RawValue>>, kept: Kept) -> Result<Preprocessed> {
+async fn preprocess(
+    app: App,
+    asked: Asked<Box<RawValue>>,
+    kept: Arc<Kept<Before>>,
+) -> Result<Preprocessed> {
     let (customer, model, input) = match asked {
         Asked::Check(setup) => {
             return Ok(match make(*setup).await? {
@@ -34,25 +36,22 @@ async fn preprocess(app: App, asked: Asked<Box<RawValue>>, kept: Kept) -> Result
         }
         Asked::Run { customer, model, on } => (customer, model, on),
     };
-    let name = format!("{}@{}/{}", model.id, model.version, model.revision);
-    let before = match kept.get(&name) {
+    let before = match kept.get(&model) {
         Some(before) => before,
         None => {
             let setup = match calls::before(&app, &customer, &model).await {
                 Err(Error::NoModel(message)) => return Ok(refused("model_id", message)),
                 setup => setup?,
             };
+            let bytes = size(&setup);
             match make(setup).await? {
-                Ok(before) => {
-                    let before = Arc::new(before);
-                    kept.insert(name, before.clone());
-                    before
-                }
+                Ok(before) => kept.insert(&model, bytes, before),
                 // another version of the model may take something else
                 Err(reason) => return Ok(refused("model_id", reason)),
             }
         }
     };
+    let _slot = kept.slots.acquire().await.map_err(Error::internal)?;
     let made = tokio::task::spawn_blocking(move || before.run(&input)).await;
     Ok(match made.map_err(Error::internal)? {
         Ok(made) => Preprocessed::Made(Carried::pack(&app, made.tensors).await?, made.many),

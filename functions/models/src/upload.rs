@@ -9,7 +9,9 @@ use axum::{
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::models::{Model, Upload as Form};
-use service::{App, INSPECT_FUNCTION, POSTPROCESS_FUNCTION, PREPROCESS_FUNCTION, idempotency, models};
+use service::{
+    App, INSPECT_FUNCTION, POSTPROCESS_FUNCTION, PREPROCESS_FUNCTION, idempotency, models,
+};
 use std::time::Duration;
 use utoipa_axum::routes;
 

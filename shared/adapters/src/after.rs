@@ -58,18 +58,21 @@ impl After {
     ) -> Result<Self, String> {
         let Options { output } = options::read(schema)?;
         let spec = match &output {
-            Some(name) => Some(outputs.iter().find(|spec| spec.name == *name).ok_or_else(|| {
-                let names: Vec<_> = outputs.iter().map(|spec| spec.name.as_str()).collect();
-                format!("x-adapter.output: the model has no `{name}`, it has {}", names.join(", "))
-            })?),
+            Some(name) => {
+                Some(outputs.iter().find(|spec| spec.name == *name).ok_or_else(|| {
+                    let names: Vec<_> = outputs.iter().map(|spec| spec.name.as_str()).collect();
+                    format!(
+                        "x-adapter.output: the model has no `{name}`, it has {}",
+                        names.join(", ")
+                    )
+                })?)
+            }
             None => scored(outputs),
         };
         let found = || spec.ok_or_else(|| "the model has no outputs".to_owned());
         let kind = match name {
             "top_k_labels" => Kind::TopK(top_k::TopK::new(schema, labels, found()?)?),
-            "binary_classification" => {
-                Kind::Binary(binary::Binary::new(schema, labels, found()?)?)
-            }
+            "binary_classification" => Kind::Binary(binary::Binary::new(schema, labels, found()?)?),
             "regression" => Kind::Regression,
             _ => return Err(format!("there is no adapter `{name}`")),
         };

@@ -132,10 +132,7 @@ impl Images {
 }
 
 /// Where the channels are, how many, and what is known of `[height, width]`.
-fn layout(
-    spec: &Spec,
-    asked: Option<Layout>,
-) -> Result<(Layout, usize, [Option<u32>; 2]), String> {
+fn layout(spec: &Spec, asked: Option<Layout>) -> Result<(Layout, usize, [Option<u32>; 2]), String> {
     let unfit = || {
         format!(
             "needs a model that takes [N, channels, height, width] or [N, height, width, channels] with 1 or 3 channels; this takes {}",

@@ -6,7 +6,9 @@ use protocol::tensor::{Dtype, Named, Spec, Tensor};
 /// Appends a number as one little-endian element. The error is a sentence without a subject.
 pub(crate) fn push(data: &mut Vec<u8>, dtype: Dtype, value: f64) -> Result<(), String> {
     match dtype {
-        Dtype::Float32 => finite(data, value, (value as f32).is_finite(), (value as f32).to_le_bytes()),
+        Dtype::Float32 => {
+            finite(data, value, (value as f32).is_finite(), (value as f32).to_le_bytes())
+        }
         Dtype::Float64 => finite(data, value, value.is_finite(), value.to_le_bytes()),
         Dtype::Float16 => {
             let half = f16::from_f64(value);
@@ -36,8 +38,7 @@ fn finite<const N: usize>(
 
 fn whole(data: &mut Vec<u8>, dtype: Dtype, value: f64) -> Result<(), String> {
     let bits = dtype.size() as i32 * 8;
-    let signed =
-        matches!(dtype, Dtype::Int8 | Dtype::Int16 | Dtype::Int32 | Dtype::Int64);
+    let signed = matches!(dtype, Dtype::Int8 | Dtype::Int16 | Dtype::Int32 | Dtype::Int64);
     let (low, above) = match signed {
         true => (-(2f64.powi(bits - 1)), 2f64.powi(bits - 1)),
         false => (0.0, 2f64.powi(bits)),

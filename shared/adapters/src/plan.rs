@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use tract_onnx::{
-    prelude::{Graph, OutletId, SpecialOps, TValue, TVec, TractResult, TypedFact, TypedModel, TypedSimplePlan},
+    prelude::{
+        Graph, OutletId, SpecialOps, TValue, TVec, TractResult, TypedFact, TypedModel,
+        TypedSimplePlan,
+    },
     tract_core::ops::TypedOp,
 };
 
@@ -57,10 +60,7 @@ impl Builder {
     }
 
     /// Adds a constant.
-    pub(crate) fn constant(
-        &mut self,
-        value: tract_onnx::prelude::Tensor,
-    ) -> TractResult<OutletId> {
+    pub(crate) fn constant(&mut self, value: tract_onnx::prelude::Tensor) -> TractResult<OutletId> {
         let name = format!("constant_{}", self.0.nodes.len());
         self.0.add_const(name, value)
     }

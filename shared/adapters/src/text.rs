@@ -3,10 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use protocol::{
-    rest::errors::Detail,
-    tensor::Spec,
-};
+use protocol::{rest::errors::Detail, tensor::Spec};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokenizers::{Tokenizer, TruncationParams};
@@ -166,7 +163,10 @@ impl Texts {
                 let encoded = catch_unwind(AssertUnwindSafe(encode))
                     .map_err(|_| "the tokenizer stopped at this text".to_owned())?
                     .map_err(|error| format!("the tokenizer cannot read this text: {error}"))?;
-                Tokens { ids: encoded.get_ids().to_vec(), segments: encoded.get_type_ids().to_vec() }
+                Tokens {
+                    ids: encoded.get_ids().to_vec(),
+                    segments: encoded.get_type_ids().to_vec(),
+                }
             }
         };
         if tokens.ids.len() > self.max_length {
@@ -229,10 +229,7 @@ fn roles(inputs: &[Spec]) -> Result<Vec<(Role, Spec)>, String> {
 }
 
 /// The tokenizer, and the id that it fills up with.
-fn tokenizer(
-    content: Value,
-    truncate: Option<usize>,
-) -> Result<(Tokenizer, Option<u32>), String> {
+fn tokenizer(content: Value, truncate: Option<usize>) -> Result<(Tokenizer, Option<u32>), String> {
     let refused = |reason: String| format!("x-adapter.tokenizer is no tokenizer.json: {reason}");
     let text = match content {
         Value::String(text) => text,
@@ -243,12 +240,12 @@ fn tokenizer(
         .map_err(|_| refused("it cannot be read".to_owned()))?
         .map_err(|error| refused(error.to_string()))?;
     let pad_id = tokenizer.get_padding().map(|padding| padding.pad_id);
-    let pad_id = pad_id
-        .or_else(|| ["[PAD]", "<pad>"].iter().find_map(|token| tokenizer.token_to_id(token)));
+    let pad_id =
+        pad_id.or_else(|| ["[PAD]", "<pad>"].iter().find_map(|token| tokenizer.token_to_id(token)));
     // filling up is done here, where the model's shape is known
     tokenizer.with_padding(None);
-    let truncation = truncate
-        .map(|max_length| TruncationParams { max_length, ..TruncationParams::default() });
+    let truncation =
+        truncate.map(|max_length| TruncationParams { max_length, ..TruncationParams::default() });
     tokenizer.with_truncation(truncation).map_err(|error| refused(error.to_string()))?;
     Ok((tokenizer, pad_id))
 }
@@ -267,19 +264,14 @@ fn items(input: Value) -> Result<(Vec<(String, Item)>, bool), Vec<Detail>> {
             return Ok((vec![("input".to_owned(), item("input", Value::Array(list))?)], false));
         }
         Value::Array(list) => (list, "input".to_owned()),
-        Value::Object(mut fields) => {
-            let many = ["texts", "inputs"].into_iter().find(|name| fields.contains_key(*name));
-            match many.and_then(|name| Some((fields.remove(name)?, name))) {
-                Some((Value::Array(list), name)) => (list, format!("input.{name}")),
-                Some((_, name)) => {
-                    return Err(vec![detail(format!("input.{name}"), "expected a list of texts")]);
-                }
-                None => {
-                    let one = item("input", Value::Object(fields))?;
-                    return Ok((vec![("input".to_owned(), one)], false));
-                }
+        Value::Object(mut fields) => match fields.remove("texts") {
+            Some(Value::Array(list)) => (list, "input.texts".to_owned()),
+            Some(_) => return Err(vec![detail("input.texts", "expected a list of texts")]),
+            None => {
+                let one = item("input", Value::Object(fields))?;
+                return Ok((vec![("input".to_owned(), one)], false));
             }
-        }
+        },
         other => return Ok((vec![("input".to_owned(), item("input", other)?)], false)),
     };
     if list.is_empty() {
@@ -310,7 +302,8 @@ fn item(path: &str, value: Value) -> Result<Item, Vec<Detail>> {
             .collect::<Result<_, _>>()
             .map(Item::Ids),
         Value::Object(mut fields) => {
-            let name = ["text", "tokens", "input_ids"].into_iter().find(|n| fields.contains_key(*n));
+            let name =
+                ["text", "tokens", "input_ids"].into_iter().find(|n| fields.contains_key(*n));
             let (Some(name), pair) = (name, fields.remove("text_pair")) else {
                 return Err(expected(path));
             };

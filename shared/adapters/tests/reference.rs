@@ -122,7 +122,8 @@ fn texts_become_the_tokens_of_wordpiece() {
         let inputs = ["input_ids", "attention_mask", "token_type_ids"]
             .map(|name| spec(name, Dtype::Int64, &[None, length]));
         let options = json!({ "tokenizer": cases["tokenizer"] });
-        let made = run(&before("text_tokens", &options, &inputs), &json!({ "texts": case["texts"] }));
+        let made =
+            run(&before("text_tokens", &options, &inputs), &json!({ "texts": case["texts"] }));
         for named in &made.tensors[..2] {
             let rows: Vec<Vec<f64>> = serde_json::from_value(case[&named.name].clone()).unwrap();
             assert_eq!(named.tensor.shape, [rows.len(), rows[0].len()]);
@@ -131,7 +132,8 @@ fn texts_become_the_tokens_of_wordpiece() {
         assert!(made.tensors[2].tensor.to_f64().iter().all(|segment| *segment == 0.0));
     }
     // the tokenizer as a text, and a second sentence
-    let inputs = ["input_ids", "token_type_ids"].map(|name| spec(name, Dtype::Int64, &[None, None]));
+    let inputs =
+        ["input_ids", "token_type_ids"].map(|name| spec(name, Dtype::Int64, &[None, None]));
     let options = json!({ "tokenizer": cases["tokenizer"].to_string() });
     let pair = json!({ "text": "the cat", "text_pair": "a dog" });
     let made = run(&before("text_tokens", &options, &inputs), &pair);

@@ -45,7 +45,8 @@ impl Table {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let broken = |error: csv::Error| format!("is no CSV ({error})");
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+        let mut reader =
+            csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
         let names: Vec<String> =
             reader.headers().map_err(broken)?.iter().map(str::to_owned).collect();
         let rows = reader
@@ -84,14 +85,18 @@ fn is_text(schema: Option<&Value>, name: &str) -> bool {
 }
 
 fn value(cell: &str, is_text: bool) -> Value {
-    let plain = || serde_json::from_str(cell).ok().filter(|v: &Value| v.is_number() || v.is_boolean());
+    let plain =
+        || serde_json::from_str(cell).ok().filter(|v: &Value| v.is_number() || v.is_boolean());
     match is_text {
         true => None,
         false => plain().or_else(|| match cell.to_ascii_lowercase().as_str() {
             "true" => Some(Value::Bool(true)),
             "false" => Some(Value::Bool(false)),
             // as 1. and .5, which JSON does not have
-            _ => cell.parse::<f64>().ok().and_then(|n| serde_json::Number::from_f64(n).map(Value::Number)),
+            _ => cell
+                .parse::<f64>()
+                .ok()
+                .and_then(|n| serde_json::Number::from_f64(n).map(Value::Number)),
         }),
     }
     .unwrap_or_else(|| Value::String(cell.to_owned()))
@@ -112,11 +117,15 @@ mod tests {
         let schema = json!({ "properties": {
             "size": { "enum": ["1", "2"] }, "name": { "type": "string" },
         }});
-        let text = "\u{feff}width, size,name,open,more\n1.50,2,7,TRUE,.5\n-3,1,\"a, \"\"b\"\"\",false,\n";
-        assert_eq!(rows(text, &schema), json!({ "rows": [
-            { "width": 1.5, "size": "2", "name": "7", "open": true, "more": 0.5 },
-            { "width": -3, "size": "1", "name": "a, \"b\"", "open": false },
-        ]}));
+        let text =
+            "\u{feff}width, size,name,open,more\n1.50,2,7,TRUE,.5\n-3,1,\"a, \"\"b\"\"\",false,\n";
+        assert_eq!(
+            rows(text, &schema),
+            json!({ "rows": [
+                { "width": 1.5, "size": "2", "name": "7", "open": true, "more": 0.5 },
+                { "width": -3, "size": "1", "name": "a, \"b\"", "open": false },
+            ]})
+        );
         assert_eq!(rows("a\nred\n", &Value::Null), json!({ "rows": [{ "a": "red" }] }));
     }
 

@@ -29,8 +29,10 @@ pub(super) fn table(result: &RawValue) -> Option<String> {
             rows.push((number + 1, one));
         }
     }
-    let mut names: Vec<&str> =
-        FIRST.into_iter().filter(|name| rows.iter().any(|(_, row)| row.contains_key(*name))).collect();
+    let mut names: Vec<&str> = FIRST
+        .into_iter()
+        .filter(|name| rows.iter().any(|(_, row)| row.contains_key(*name)))
+        .collect();
     for name in rows.iter().flat_map(|(_, row)| row.keys()) {
         if !names.contains(&name.as_str()) {
             names.push(name);
@@ -72,12 +74,12 @@ mod tests {
     #[test]
     fn answers_are_rows() {
         let one = r#"{"predictions":[{"label":"cat","index":1,"score":0.5},{"label":"dog","index":0,"score":0.25}]}"#;
-        assert_eq!(shown(one).unwrap(), "label  score  index\ncat      0.5      1\ndog     0.25      0");
-        let list = r#"[{"value":1.5,"low":1},{"value":-2,"low":[3,4]}]"#;
         assert_eq!(
-            shown(list).unwrap(),
-            "row  value    low\n  1    1.5      1\n  2     -2  [3,4]"
+            shown(one).unwrap(),
+            "label  score  index\ncat      0.5      1\ndog     0.25      0"
         );
+        let list = r#"[{"value":1.5,"low":1},{"value":-2,"low":[3,4]}]"#;
+        assert_eq!(shown(list).unwrap(), "row  value    low\n  1    1.5      1\n  2     -2  [3,4]");
         let decision = r#"{"label":"spam","score":0.75,"positive":true}"#;
         assert_eq!(shown(decision).unwrap(), "label  score  positive\nspam    0.75      true");
     }

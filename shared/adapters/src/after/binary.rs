@@ -60,11 +60,12 @@ impl Binary {
             }
         };
         match width(output) {
-            None | Some(1 | 2) => Ok(Self { threshold, activation, labels, scores: Scores::default() }),
-            Some(classes) => Err(format!(
-                "needs one score or two for each row; `{}` has {classes}",
-                output.name
-            )),
+            None | Some(1 | 2) => {
+                Ok(Self { threshold, activation, labels, scores: Scores::default() })
+            }
+            Some(classes) => {
+                Err(format!("needs one score or two for each row; `{}` has {classes}", output.name))
+            }
         }
     }
 

@@ -72,7 +72,10 @@ fn one_score_or_two_decide_by_the_threshold() {
         (2, json!({}), vec![2.0, 1.0], "ham", 0.268_941_42),
     ] {
         let answer = said(&make(width, options), &[output("y", width, &values)], false);
-        assert_eq!((&answer["label"], &answer["positive"]), (&json!(label), &json!(label == "spam")));
+        assert_eq!(
+            (&answer["label"], &answer["positive"]),
+            (&json!(label), &json!(label == "spam"))
+        );
         assert_close(&answer["score"], score);
     }
 }

@@ -80,7 +80,9 @@ impl Normalise {
             std.reverse();
         }
         if scale.is_some_and(|scale| !scale.is_finite()) {
-            return Err("x-adapter.scale: expected a finite number, such as 0.00392156862".to_owned());
+            return Err(
+                "x-adapter.scale: expected a finite number, such as 0.00392156862".to_owned()
+            );
         }
         let shape = [height as usize, width as usize, channels];
         let plan = Plan::new(DatumType::U8.fact(shape), |graph, pixels| {

@@ -1,9 +1,7 @@
 //! A picture of any size becomes one of the model's: as torchvision's `Resize` and `CenterCrop`,
 //! with Pillow's antialiased filters.
 
-use fast_image_resize::{
-    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image,
-};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image};
 use serde::Deserialize;
 
 use super::decode::{MAX_PIXELS, Picture};
@@ -130,11 +128,7 @@ fn shorter(side: u32, picture: &Picture) -> [u32; 2] {
     let longer = |long: u64, short: u64| {
         u32::try_from(u64::from(side) * long / short.max(1)).unwrap_or(u32::MAX)
     };
-    if height <= width {
-        [side, longer(width, height)]
-    } else {
-        [longer(height, width), side]
-    }
+    if height <= width { [side, longer(width, height)] } else { [longer(height, width), side] }
 }
 
 /// The middle of a picture; where it cannot be met, halves are rounded to even, as Python does.

@@ -54,8 +54,7 @@ pub(super) async fn given(
     if !(before && adapts) {
         return Ok((Given::Tensors, (adapts && after).then_some(Adapted::One)));
     }
-    let (inputs, many) =
-        adapters::preprocess(app, &head.customer, pin, &request.input).await?;
+    let (inputs, many) = adapters::preprocess(app, &head.customer, pin, &request.input).await?;
     let shown = if many { Adapted::Many } else { Adapted::One };
     Ok((Given::Made(inputs), after.then_some(shown)))
 }
@@ -82,8 +81,8 @@ async fn validate(app: &App, pin: &Pin, input: &RawValue, in_words: bool) -> Res
     let schema = match app.caches().schemas.get(&name) {
         Some(schema) => schema,
         None => {
-            let schema = Schema::compile(source)
-                .map_err(|reason| Error::invalid("input_schema", reason))?;
+            let schema =
+                Schema::compile(source).map_err(|reason| Error::invalid("input_schema", reason))?;
             let schema = std::sync::Arc::new(schema);
             app.caches().schemas.insert(name, schema.clone());
             schema
@@ -156,9 +155,7 @@ pub(super) async fn shown(
         Output::Blob(file) if file.bytes > adapters::MAX_IN_CALL as u64 => {
             adapters::Carried::File { key: file.key.clone(), checksum: file.checksum.clone() }
         }
-        other => {
-            adapters::Carried::Inline(view::outputs(app, job, other, &outcome.fence).await?)
-        }
+        other => adapters::Carried::Inline(view::outputs(app, job, other, &outcome.fence).await?),
     };
     let many = adapted == Adapted::Many;
     match adapters::postprocess(app, &job.customer, &job.model, tensors, many).await? {

@@ -97,8 +97,9 @@ impl About {
 
     /// The name of a field that is set, if one is.
     pub(super) fn first_field(&self) -> Option<&'static str> {
-        let Description { input_schema, output_schema, labels, preprocessing, postprocessing, .. } =
-            &self.description;
+        let Description {
+            input_schema, output_schema, labels, preprocessing, postprocessing, ..
+        } = &self.description;
         let fields = [
             ("name", self.name.is_some()),
             ("placement", self.placement.is_some()),

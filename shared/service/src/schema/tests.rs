@@ -83,7 +83,10 @@ fn schemas_that_go_in_circles_or_multiply_end() {
         (json!({ "allOf": [{ "$ref": "#" }] }), "circle"),
         (json!({ "$ref": "#/$defs/s0", "$defs": chain }), "too long"),
         (multiplied, "too long"),
-        (json!({ "properties": { "a": { "enum": vec![0; 100_000] } }, "$ref": "#/properties/a" }), ""),
+        (
+            json!({ "properties": { "a": { "enum": vec![0; 100_000] } }, "$ref": "#/properties/a" }),
+            "",
+        ),
     ] {
         let Ok(schema) = compiled(schema) else { continue };
         let found = schema.faults(&deep, "input");

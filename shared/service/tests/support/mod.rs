@@ -19,7 +19,8 @@ use std::{
 };
 
 use dcmp_service::{
-    App, Engine, INSPECT_FUNCTION, POSTPROCESS_FUNCTION, PREPROCESS_FUNCTION, Result, Settings, Signature, WORK_QUEUE, access, devices, fold,
+    App, Engine, INSPECT_FUNCTION, POSTPROCESS_FUNCTION, PREPROCESS_FUNCTION, Result, Settings,
+    Signature, WORK_QUEUE, access, devices, fold,
     idempotency::Commit,
     inference::{self, Call, Submitted},
     jobs,

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod adapters;
 mod admin;
 mod auth;
 mod blobs;

@@ -3,6 +3,7 @@
 
 /// `TensorProto.DataType`
 pub(crate) const FLOAT: u64 = 1;
+pub(crate) const INT64: u64 = 7;
 pub(crate) const BOOL: u64 = 9;
 
 /// A model with one node, `y = op(x)`, both of shape `[N, size]`.

@@ -22,8 +22,10 @@ async fn only_given_fields_change_and_null_clears() {
     let (status, mut expected) = upload(&platform.client, form).await;
     assert_eq!(status, StatusCode::CREATED, "{expected}");
     let id = text(&expected["id"]).to_owned();
+    let names: Vec<_> = (0..10).map(|i| format!("x{i}")).collect();
+    let ten = json!({ "type": "object", "x-adapter": { "features": names } });
     let changes = [
-        json!({ "input_schema": { "type": "object" }, "preprocessing": "tabular" }),
+        json!({ "input_schema": ten, "preprocessing": "tabular" }),
         json!({ "labels": null }),
         json!({ "labels": ["nil", "one"], "postprocessing": null }),
     ];

@@ -109,3 +109,56 @@ fn a_repetition_with_the_same_key_is_the_same_job() {
     let other = ["infer", "mlp", "--input", "[0,0,0,0,0,0,0,0,0,0]", "--idempotency-key", "k"];
     shell.run(&other).refused(3, &["IDEMPOTENCY_MISMATCH"]);
 }
+
+#[test]
+fn pictures_rows_and_texts_become_predictions() {
+    let platform = Platform::start();
+    let shell = Shell::of(&platform);
+    let cases = crate::support::fixture_json("adapters/cases.json");
+    let file = |name: &str| {
+        use base64::Engine;
+        let text = cases["files"][name].as_str().unwrap();
+        shell.file(name, base64::engine::general_purpose::STANDARD.decode(text).unwrap())
+    };
+    shell.file("pictures.onnx", crate::support::fixture("adapters/pictures.onnx"));
+    shell.file("labels.json", cases["labels"].to_string());
+    shell.run(&["model", "upload", "pictures.onnx"]).ended(0);
+    let adapters = ["--pre", "image_classification", "--post", "top_k_labels"];
+    let labels = ["model", "update", "pictures", "--labels", "labels.json"];
+    shell.run(&[&labels[..], &adapters].concat()).ended(0);
+    for case in &cases["answers"].as_array().unwrap()[..2] {
+        file(case["file"].as_str().unwrap());
+    }
+    let said = shell.run(&["infer", "pictures", "--image", "photo.jpg"]).ended(0);
+    let lines: Vec<_> = said.out.lines().map(str::trim_end).collect();
+    let header = lines.iter().position(|line| line.starts_with("label")).unwrap();
+    let best = cases["answers"][0]["predictions"][0]["label"].as_str().unwrap();
+    assert!(lines[header + 1].starts_with(best), "{}", said.out);
+    assert_eq!(lines.len(), header + 6, "{}", said.out);
+    let both = ["infer", "pictures", "--image", "photo.jpg", "turned.jpg", "--json"];
+    let both = shell.json(&both);
+    assert_eq!(both["result"].as_array().map(Vec::len), Some(2), "{both}");
+
+    shell.fixture("mlp.onnx");
+    shell.run(&["model", "upload", "mlp.onnx"]).ended(0);
+    let names: Vec<_> = (0..10).rev().map(|i| format!("x{i}")).collect();
+    let properties: Vec<_> = names.iter().map(|name| format!("\"{name}\": {{}}")).collect();
+    shell.file("schema.json", format!("{{\"properties\": {{{}}}}}", properties.join(",")));
+    let update = ["model", "update", "mlp", "--schema", "schema.json", "--pre", "tabular"];
+    shell.run(&update).ended(0);
+    let (input, expected) = mlp_case();
+    let values: Vec<_> = numbers(&input["data"]).iter().map(f64::to_string).collect();
+    shell.file("rows.csv", format!("{}\n{}\n", names.join(","), values.join(",")));
+    let job = shell.json(&["infer", "mlp", "--rows", "rows.csv", "--json"]);
+    assert_close(&job["result"], &expected);
+    let raw = shell.json(&["infer", "mlp", "--raw", "--json", "--input", &input.to_string()]);
+    assert_close(&raw["result"], &expected);
+    let list = format!("[{}]", values.join(","));
+    assert_close(&shell.json(&["infer", "mlp", "--json", "-i", &list])["result"], &expected);
+
+    shell.run(&["infer", "mlp", "--text", "a"]).refused(3, &["VALIDATION_ERROR", "input.x9"]);
+    shell.run(&["infer", "mlp", "--image", "none.png"]).refused(2, &["cannot read none.png"]);
+    shell.run(&["infer", "mlp", "--rows", "none.csv"]).refused(2, &["cannot read none.csv"]);
+    let two = ["infer", "mlp", "--rows", "rows.csv", "--text", "a"];
+    shell.run(&two).refused(2, &["cannot be used with"]);
+}

@@ -99,11 +99,14 @@ fn versions_and_changes() {
 
     shell.file("schema.json", r#"{"type":"object"}"#);
     let update = ["model", "update", "net", "--name", "cats", "--labels", "cat, dog"];
-    let more = ["--schema", "schema.json", "--pre", "tabular", "--post", "top_k_labels"];
+    let more = ["--schema", "schema.json", "--pre", "passthrough", "--post", "regression"];
     let changed = shell.run(&[&update[..], &more].concat()).ended(0);
     assert_eq!((changed.field("name"), changed.field("revision")), ("cats", "2"));
-    assert_eq!((changed.field("labels"), changed.field("preprocessing")), ("cat, dog", "tabular"));
-    assert_eq!(changed.field("postprocessing"), "top_k_labels");
+    assert_eq!(
+        (changed.field("labels"), changed.field("preprocessing")),
+        ("cat, dog", "passthrough")
+    );
+    assert_eq!(changed.field("postprocessing"), "regression");
     let cleared = ["model", "update", "cats", "--clear", "labels", "--clear", "input-schema"];
     let cleared = shell.json(&[&cleared[..], &["--json"]].concat());
     assert_eq!((&cleared["labels"], &cleared["revision"]), (&serde_json::Value::Null, &3.into()));

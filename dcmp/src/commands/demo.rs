@@ -145,6 +145,7 @@ async fn classify(client: &Client, model: &str, images: Vec<Image>) -> Result<Ve
             model_id: model.to_owned(),
             input: image.input,
             run_async: false,
+            raw: None,
             project_id: None,
             options: Options::default(),
             placement: None,

@@ -1,11 +1,12 @@
 //! `dcmp infer`
 
 mod input;
+mod words;
 
 use std::{
     fs,
     io::{IsTerminal, Read, stdin},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
@@ -25,8 +26,13 @@ use crate::{
 
 /// Runs a model on one input
 #[derive(clap::Args)]
-#[command(
-    after_help = "The input is JSON: a tensor {\"data\": [1, 2], \"shape\": [1, 2]}, for models with several inputs
+#[command(after_help = "For models with adapters: an image, a row of features, a text.
+
+  dcmp infer flowers --image rose.jpg lily.png
+  dcmp infer iris --rows measured.csv
+  dcmp infer mood --text 'I am very pleased'
+
+The first line of a CSV file names the features. For all models the input is JSON: what the adapter takes, or a tensor {\"data\": [1, 2], \"shape\": [1, 2]}, for models with several inputs
 {\"inputs\": {\"a\": tensor, \"b\": tensor}}, or a plain list such as [1, 2] or [[1, 2], [3, 4]], whose
 shape is found from its nesting and the model's input.
 
@@ -36,14 +42,25 @@ Examples:
   jq .pixels image.json | dcmp infer digits --input - --json | jq .result.data
   dcmp infer digits --input image.json --async      then `dcmp job show ID`
 
-Exit code 4 when the job fails, 5 when it goes on after --timeout; with --async going on is success."
-)]
+Exit code 4 when the job fails, 5 when it goes on after --timeout; with --async going on is success.")]
 pub(crate) struct Args {
     /// The model's id, or its name if no other has it; a version behind @
     model: String,
     /// A file with the input, `-` for standard input, or the JSON itself
-    #[arg(short, long, value_name = "FILE|-|JSON")]
+    #[arg(short, long, value_name = "FILE|-|JSON", group = "source")]
     input: Option<String>,
+    /// Images: JPEG, PNG or WebP
+    #[arg(long, value_name = "FILE", num_args = 1.., group = "source")]
+    image: Vec<PathBuf>,
+    /// A table of features, `-` for standard input
+    #[arg(long, value_name = "FILE.csv", group = "source")]
+    rows: Option<PathBuf>,
+    /// A text; more than once for several
+    #[arg(long, value_name = "TEXT", group = "source")]
+    text: Vec<String>,
+    /// Tensors in and out, whatever adapters the model has
+    #[arg(long)]
+    raw: bool,
     /// Do not wait: print the job's id and end
     #[arg(long = "async")]
     run_async: bool,
@@ -64,12 +81,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<Exit> {
-    let text = read(args.input.as_deref())?;
-    let given = input::parse(&text).map_err(|fault| usage(format!("the input {fault}")))?;
+    let given = given(&args)?;
     let client = args.connection.client()?;
     let model = client.model_reference(&args.model).await?;
     let request = Request {
-        input: tensor(given, &client, &model).await?,
+        input: ready(given, &client, &model, args.raw).await?,
+        raw: args.raw.then_some(true),
         model_id: model,
         run_async: args.run_async,
         project_id: None,
@@ -92,15 +109,46 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     Ok(if args.run_async { Exit::Done } else { Exit::Running })
 }
 
+/// What the arguments give.
+fn given(args: &Args) -> Result<Given> {
+    let fault = |fault: String| usage(format!("the input {fault}"));
+    if !args.image.is_empty() {
+        return Ok(Given::Words(words::images(&args.image)?));
+    }
+    if !args.text.is_empty() {
+        return Ok(Given::Words(words::texts(&args.text)?));
+    }
+    if let Some(path) = &args.rows {
+        let text = match path.to_str() {
+            Some("-") => from_stdin()?,
+            _ => fs::read_to_string(path)
+                .map_err(|error| usage(format!("cannot read {}: {error}", path.display())))?,
+        };
+        return Ok(Given::Table(words::Table::parse(&text).map_err(fault)?));
+    }
+    let text = read(args.input.as_deref())?;
+    Ok(Given::Input(text))
+}
+
+/// An input, as far as it is known without its model.
+enum Given {
+    /// What an adapter takes.
+    Words(Box<RawValue>),
+    /// A table whose columns the model knows.
+    Table(words::Table),
+    /// JSON.
+    Input(String),
+}
+
 fn read(given: Option<&str>) -> Result<String> {
     match given {
         Some(json) if json.trim_start().starts_with(['{', '[']) => Ok(json.to_owned()),
         Some("-") => from_stdin(),
         Some(path) => fs::read_to_string(Path::new(path))
             .map_err(|error| usage(format!("cannot read {path}: {error}"))),
-        None if stdin().is_terminal() => {
-            Err(usage("no input: give --input with a file, `-` for standard input, or JSON"))
-        }
+        None if stdin().is_terminal() => Err(usage(
+            "no input: give --image, --rows, --text, or --input with a file, `-` for standard input, or JSON",
+        )),
         None => from_stdin(),
     }
 }
@@ -111,13 +159,33 @@ fn from_stdin() -> Result<String> {
     Ok(text)
 }
 
-/// What the API takes; a list needs the model to know its shape.
-async fn tensor(given: input::Input, client: &Client, model: &str) -> Result<Box<RawValue>> {
-    match given {
-        input::Input::Tensors(raw) => Ok(raw),
-        input::Input::List(list) => {
-            let model: Summary = client.get(&["models", model]).await?.read()?;
-            list.tensor(&model.inputs).map_err(|fault| usage(format!("the input {fault}")))
+/// What the API takes; a list and a table need the model to know their form.
+async fn ready(given: Given, client: &Client, model: &str, raw: bool) -> Result<Box<RawValue>> {
+    let fault = |fault: String| usage(format!("the input {fault}"));
+    let text = match given {
+        Given::Words(input) => return Ok(input),
+        Given::Table(table) => {
+            let model: Model = client.get(&["models", model]).await?.read()?;
+            return table.rows(model.input_schema.as_ref());
         }
+        Given::Input(text) => text,
+    };
+    if text.trim().is_empty() {
+        return Err(fault("is empty".to_owned()));
+    }
+    let parsed = input::parse(&text);
+    if let Ok(input::Input::Tensors(input)) = parsed {
+        return Ok(input);
+    }
+    let json = RawValue::from_string(text.trim().to_owned())
+        .map_err(|error| fault(format!("is not JSON ({error})")))?;
+    let model: Model = client.get(&["models", model]).await?.read()?;
+    let adapter = model.summary.preprocessing.filter(|name| name != "passthrough");
+    match parsed {
+        // a list may be rows, images or token ids
+        _ if adapter.is_some() && !raw => Ok(json),
+        Ok(input::Input::List(list)) => list.tensor(&model.summary.inputs).map_err(fault),
+        Ok(input::Input::Tensors(input)) => Ok(input),
+        Err(reason) => Err(fault(reason)),
     }
 }

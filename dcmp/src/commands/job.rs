@@ -1,5 +1,7 @@
 //! `dcmp job`: what became of a job that goes on without its caller.
 
+mod words;
+
 use std::collections::BTreeMap;
 
 use anyhow::Result;
@@ -100,7 +102,8 @@ fn text(job: &Job) -> String {
         ("status", job.status.clone()),
         ("model", format!("{}@{}", job.model_id, job.model_version)),
     ];
-    if let Some(result) = &job.result {
+    let table = job.result.as_deref().and_then(words::table);
+    if let Some(result) = job.result.as_ref().filter(|_| table.is_none()) {
         rows.extend(tensors(result).into_iter().map(|line| ("result", line)));
     }
     rows.extend(job.warnings.iter().map(|warning| ("warning", warning.clone())));
@@ -114,7 +117,11 @@ fn text(job: &Job) -> String {
         let time = format!("{total} ms: queue {queue}, transfer {transfer}, compute {compute}");
         rows.push(("time", time));
     }
-    output::fields(&rows)
+    let fields = output::fields(&rows);
+    match table {
+        Some(table) => format!("{fields}\n\n{table}"),
+        None => fields,
+    }
 }
 
 #[derive(Deserialize)]
@@ -153,7 +160,7 @@ fn tensors(result: &RawValue) -> Vec<String> {
         Ok(Outputs { outputs }) => {
             outputs.iter().map(|(name, tensor)| format!("{name} {}", line(tensor))).collect()
         }
-        // an adapter's answer, which is for people already
+        // what this version of the command does not know
         Err(_) => vec![result.get().to_owned()],
     }
 }

@@ -5,7 +5,7 @@ use axum::{Json, extract::State};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::inference::Job;
-use service::{App, inference};
+use service::{App, POSTPROCESS_FUNCTION, inference};
 use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
@@ -15,6 +15,7 @@ pub(crate) fn route() -> Route {
         Action::WriteRecords,
         Action::ReadBlobs,
         Action::PostToSockets,
+        Action::Call(POSTPROCESS_FUNCTION),
     ])
 }
 

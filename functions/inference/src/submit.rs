@@ -10,9 +10,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::access::Scope;
+use ports::Action;
 use protocol::rest::inference::{Accepted, Job, Request};
 use service::{
-    App, Error,
+    App, Error, POSTPROCESS_FUNCTION, PREPROCESS_FUNCTION,
     inference::{self, Call, Submitted},
     jobs::DISPATCHES,
 };
@@ -25,6 +26,12 @@ pub(crate) fn route() -> Route {
         .memory_mb(1024)
         .timeout(Duration::from_secs(29))
         .uses(DISPATCHES)
+        .uses(&[
+            Action::Call(PREPROCESS_FUNCTION),
+            Action::Call(POSTPROCESS_FUNCTION),
+            // what `preprocess` made, when it is large
+            Action::DeleteBlobs,
+        ])
 }
 
 #[derive(serde::Deserialize, IntoParams)]

@@ -5,7 +5,7 @@ use axum::{Json, extract::State, http::header, response::IntoResponse};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::models::{Model, Update};
-use service::{App, models};
+use service::{App, POSTPROCESS_FUNCTION, PREPROCESS_FUNCTION, models};
 use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
@@ -18,6 +18,8 @@ pub(crate) fn route() -> Route {
             Action::ReadBlobs,
             Action::WriteBlobs,
             Action::DeleteBlobs,
+            Action::Call(PREPROCESS_FUNCTION),
+            Action::Call(POSTPROCESS_FUNCTION),
         ])
 }
 

@@ -9,7 +9,9 @@ use axum::{
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::{models::Upload as Form, uploads::NewUpload};
-use service::{App, INSPECT_FUNCTION, idempotency, models};
+use service::{
+    App, INSPECT_FUNCTION, POSTPROCESS_FUNCTION, PREPROCESS_FUNCTION, idempotency, models,
+};
 use std::time::Duration;
 use utoipa_axum::routes;
 
@@ -35,6 +37,8 @@ pub(crate) const TAKES_FILES: &[Action] = &[
     Action::WriteBlobs,
     Action::DeleteBlobs,
     Action::Call(INSPECT_FUNCTION),
+    Action::Call(PREPROCESS_FUNCTION),
+    Action::Call(POSTPROCESS_FUNCTION),
 ];
 
 /// Upload a model

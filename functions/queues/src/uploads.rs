@@ -5,7 +5,10 @@ use std::time::Duration;
 use api::Route;
 use ports::Action;
 use serde_json::Value;
-use service::{App, Error, INSPECT_FUNCTION, Result, UPLOADS_QUEUE, models::uploads};
+use service::{
+    App, Error, INSPECT_FUNCTION, POSTPROCESS_FUNCTION, PREPROCESS_FUNCTION, Result, UPLOADS_QUEUE,
+    models::uploads,
+};
 
 pub(crate) fn route() -> Route {
     Route::queue("queue-uploads", UPLOADS_QUEUE, validate)
@@ -19,6 +22,8 @@ pub(crate) fn route() -> Route {
             Action::WriteBlobs,
             Action::DeleteBlobs,
             Action::Call(INSPECT_FUNCTION),
+            Action::Call(PREPROCESS_FUNCTION),
+            Action::Call(POSTPROCESS_FUNCTION),
             Action::ReceiveFrom(UPLOADS_QUEUE),
         ])
 }

@@ -13,6 +13,7 @@ pub fn routes() -> Vec<Route> {
         admin::routes(),
         docs::routes(),
         compute::routes(),
+        adapter_routes::routes(),
         sockets::routes(),
         queues::routes(),
         feed::routes(),

@@ -90,6 +90,9 @@ pub struct Job {
     /// The caller named the inputs, and wants the outputs by name.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_name: bool,
+    /// Its caller expects the answer of the model's adapter; otherwise tensors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapted: Option<Adapted>,
     /// Where it may run.
     #[serde(default)]
     pub wants: Wants,
@@ -125,6 +128,17 @@ pub enum Input {
     Blob(StoredFile),
     /// Only the waiting call has it; it is stored when the call stops waiting.
     Caller,
+}
+
+/// How a result is put into words: by the adapter behind the model, of the revision that the job
+/// pins, whenever it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Adapted {
+    /// One answer, or a list if the model gave several rows.
+    One,
+    /// A list, because the input was one.
+    Many,
 }
 
 /// A file in the object store.
@@ -281,6 +295,8 @@ pub struct New {
     pub input: Input,
     /// The caller named the inputs, and wants the outputs by name.
     pub by_name: bool,
+    /// Its caller expects the answer of the model's adapter.
+    pub adapted: Option<Adapted>,
     /// Where it may run.
     pub wants: Wants,
     /// SHA-256 of the body, when it came with an `Idempotency-Key`.
@@ -310,6 +326,7 @@ impl Job {
             accepted_as: if new.attended_ms.is_none() { Some(State::Queued) } else { None },
             input: new.input,
             by_name: new.by_name,
+            adapted: new.adapted,
             wants: new.wants,
             body_hash: new.body_hash,
             fences: BTreeMap::new(),

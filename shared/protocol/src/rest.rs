@@ -7,3 +7,4 @@ pub mod health;
 pub mod inference;
 pub mod models;
 pub mod uploads;
+pub mod schema;

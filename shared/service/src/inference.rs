@@ -18,10 +18,12 @@ use crate::{
     table,
 };
 
+mod adapt;
 pub(crate) mod own;
 mod view;
 mod wait;
 
+use adapt::Given;
 pub use view::show;
 
 /// Inputs up to this size live in the job's item, in bytes of JSON.
@@ -92,8 +94,6 @@ async fn prepare(
     wait_ms: Option<u64>,
 ) -> Result<Prepared> {
     let record = models::find_version(app, call.customer, &request.model_id).await?;
-    let inputs = read_inputs(&record, request)?;
-    check_outputs(&record, &inputs)?;
     let lease = app.lease();
     let deadline_ms = request.options.deadline_ms.unwrap_or(lease.deadline_default_ms);
     if !(1..=lease.deadline_max_ms).contains(&deadline_ms) {
@@ -117,17 +117,26 @@ async fn prepare(
         }
         None => app.ports.clock.id("infer"),
     };
+    let model = Pin {
+        id: record.head.id.clone(),
+        version: record.version.number,
+        revision: record.head.revision,
+    };
+    let (given, adapted) = adapt::given(app, &record, &model, request, wait_ms.is_some()).await?;
+    let is_raw = matches!(given, Given::Tensors);
+    let inputs = match given {
+        Given::Tensors => read_inputs(&record, request)?,
+        Given::Made(inputs) => inputs,
+    };
+    check_outputs(&record, &inputs, is_raw)?;
     let new = New {
         id,
         customer: call.customer.to_owned(),
         project: request.project_id.clone(),
-        model: Pin {
-            id: record.head.id.clone(),
-            version: record.version.number,
-            revision: record.head.revision,
-        },
+        model,
         input: inline(&inputs)?,
-        by_name: tensor::has_inputs(&request.input),
+        by_name: is_raw && tensor::has_inputs(&request.input),
+        adapted,
         wants: Wants { placement, prefer_gpu: request.options.prefer_gpu, instance_type },
         body_hash: call.idempotency_key.map(|_| call.body_hash.clone()),
         attended_ms: wait_ms.map(|wait_ms| wait_ms + LET_GO_MS),
@@ -159,7 +168,7 @@ fn read_inputs(record: &Record, request: &Request) -> Result<Vec<Named>> {
 }
 
 /// Refuses inputs whose outputs would be too large; those of open shape are seen when they are there.
-fn check_outputs(record: &Record, inputs: &[Named]) -> Result<()> {
+fn check_outputs(record: &Record, inputs: &[Named], is_raw: bool) -> Result<()> {
     let batch = attempts::batch(inputs);
     let size = |spec: &Spec| match spec.bytes(batch) {
         None if spec.shape.iter().skip(1).all(Option::is_some) => usize::MAX,
@@ -170,6 +179,7 @@ fn check_outputs(record: &Record, inputs: &[Named]) -> Result<()> {
         return Ok(());
     }
     let path = match inputs {
+        _ if !is_raw => "input".to_owned(),
         [first, _, ..] => format!("input.inputs.{}.shape", first.name),
         _ => "input.shape".to_owned(),
     };

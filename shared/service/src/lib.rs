@@ -4,6 +4,7 @@
 //! reached through the ports in [`App`].
 
 pub mod access;
+pub mod adapters;
 mod app;
 pub mod attempts;
 mod cache;
@@ -19,6 +20,7 @@ pub mod inference;
 pub mod jobs;
 pub mod models;
 pub mod parked;
+mod schema;
 pub mod sessions;
 pub mod sweep;
 mod table;
@@ -41,6 +43,12 @@ pub const UPLOADS_QUEUE: &str = "uploads";
 
 /// The function that reads a model file and says what it is.
 pub const INSPECT_FUNCTION: &str = "models-inspect";
+
+/// The function that makes tensors of what people write.
+pub const PREPROCESS_FUNCTION: &str = "preprocess";
+
+/// The function that puts a model's outputs into words.
+pub const POSTPROCESS_FUNCTION: &str = "postprocess";
 
 /// The id under which the platform's own device appears.
 pub const OWN_DEVICE: &str = "dev_platform";

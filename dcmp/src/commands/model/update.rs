@@ -1,10 +1,10 @@
 //! `dcmp model update`
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use serde_json::{Map, Value};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::{fields, show};
 use crate::{client::Connection, exit::usage, output};
@@ -85,30 +85,31 @@ pub(super) async fn run(args: Args) -> Result<()> {
     output::print(&show::text(&answer.read()?))
 }
 
-/// The fields that change.
-fn body(args: &Args) -> Result<Map<String, Value>> {
-    let json = |what: &str, text: String| -> Result<Value> {
+/// The fields that change, as they are written: the order of a schema's properties counts.
+fn body(args: &Args) -> Result<BTreeMap<&'static str, Box<RawValue>>> {
+    let json = |what: &str, text: String| -> Result<Box<RawValue>> {
         let read = serde_json::from_str(&text).with_context(|| format!("{what} is no JSON"));
         read.map_err(|error| usage(format!("{error:#}")))
     };
     let schema = |path: &PathBuf| json(&path.display().to_string(), fields::read(path)?);
-    let text = |given: &Option<String>| given.clone().map(Value::String);
+    let text = |given: &Option<String>| given.as_ref().map(to_raw_value).transpose();
     let given = [
-        ("name", text(&args.name)),
-        ("placement", text(&args.placement)),
+        ("name", text(&args.name)?),
+        ("placement", text(&args.placement)?),
         ("input_schema", args.input_schema.as_ref().map(schema).transpose()?),
         ("output_schema", args.output_schema.as_ref().map(schema).transpose()?),
-        ("preprocessing", text(&args.preprocessing)),
-        ("postprocessing", text(&args.postprocessing)),
+        ("preprocessing", text(&args.preprocessing)?),
+        ("postprocessing", text(&args.postprocessing)?),
     ];
-    let mut body: Map<_, _> =
-        given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    let mut body: BTreeMap<_, _> =
+        given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     if let Some(labels) = &args.labels {
-        body.insert("labels".to_owned(), json(labels, fields::labels(labels)?)?);
+        body.insert("labels", json(labels, fields::labels(labels)?)?);
     }
     for field in &args.clear {
         let name = field.name();
-        if body.insert(name.to_owned(), Value::Null).is_some_and(|before| !before.is_null()) {
+        let before = body.insert(name, to_raw_value(&())?);
+        if before.is_some_and(|before| before.get() != "null") {
             return Err(usage(format!("{name} is given and cleared; do one of the two")));
         }
     }

@@ -27,6 +27,7 @@ pub(crate) fn job() -> Job {
         model: Pin { id: "model_1".to_owned(), version: 1, revision: 1 },
         input: Input::Inline(Tensors::encode(&[(); 0]).unwrap()),
         by_name: false,
+        adapted: None,
         wants: Wants::default(),
         body_hash: None,
         attended_ms: Some(20_000),

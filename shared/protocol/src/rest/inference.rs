@@ -11,12 +11,17 @@ pub struct Request {
     #[schema(example = "model_0193")]
     pub model_id: String,
     /// A tensor `{"data": [numbers], "shape": [sizes]}` (or `data_b64` with `dtype`, little-endian),
-    /// or `{"inputs": {name: tensor}}` for a model with several inputs.
+    /// or `{"inputs": {name: tensor}}` for a model with several inputs; of a model with an adapter
+    /// before it what the adapter takes: an image, rows, a text.
     #[schema(value_type = Object, example = json!({"data": [0.1, 0.2], "shape": [1, 2]}))]
     pub input: Box<RawValue>,
     /// Answer 202 at once and go on without the caller.
     #[serde(default, rename = "async")]
     pub run_async: bool,
+    /// `true`: tensors in and out, whatever adapters the model has. `false`: its adapters apply.
+    /// By default they do, but for a tensor in a call that does not wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<bool>,
     /// The project that the job belongs to.
     pub project_id: Option<String>,
     /// How to run it.
@@ -51,7 +56,8 @@ pub struct Job {
     pub model_id: String,
     /// The version that ran.
     pub model_version: u32,
-    /// The output tensor, or `{"outputs": {name: tensor}}`, when completed.
+    /// The output tensor, or `{"outputs": {name: tensor}}`, or what the adapter behind the model
+    /// makes of it, when completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub result: Option<Box<RawValue>>,

@@ -1,9 +1,10 @@
 //! Models.
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::schema::Declared;
 use crate::tensor::Spec;
 
 /// A model as lists show it: in its newest ready version, or the newest if none is ready.
@@ -155,11 +156,11 @@ pub struct Update {
     /// JSON Schema of the input.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Object>)]
-    pub input_schema: Option<Option<Map<String, Value>>>,
+    pub input_schema: Option<Option<Declared>>,
     /// JSON Schema of the output, for people.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Object>)]
-    pub output_schema: Option<Option<Map<String, Value>>>,
+    pub output_schema: Option<Option<Declared>>,
     /// Names of the classes.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Vec<String>>)]

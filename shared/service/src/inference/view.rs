@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use domain::job::{Job, Output};
+use domain::job::{Job, Outcome, Output};
 use ports::Checksum;
 use protocol::{
     rest::inference::{self as rest, Failure, Timings},
@@ -11,15 +11,17 @@ use protocol::{
 };
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::own::Beside;
+use super::{adapt, own::Beside};
 use crate::{App, Error, Result, table, time};
 
 /// The job with its result, fetched from where it lies.
 pub async fn show(app: &App, job: &Job) -> Result<rest::Job> {
-    let outputs = match &job.outcome {
-        Some(outcome) => Some(outputs(app, job, &outcome.result, &outcome.fence).await?),
-        None => None,
+    let shown = match (&job.outcome, job.adapted) {
+        (Some(outcome), None) => Some(raw(app, job, outcome).await?),
+        (Some(outcome), Some(adapted)) => Some(adapt::shown(app, job, outcome, adapted).await?),
+        (None, _) => None,
     };
+    let (result, warnings) = shown.map(|shown| (shown.result, shown.warnings)).unzip();
     let timings = job.timings_ms().map(|[queue, transfer, compute, total]| Timings {
         queue: rounded(queue),
         transfer: rounded(transfer),
@@ -32,8 +34,8 @@ pub async fn show(app: &App, job: &Job) -> Result<rest::Job> {
         status: job.state.name().to_owned(),
         model_id: job.model.id.clone(),
         model_version: job.model.version,
-        warnings: outputs.as_deref().map(warnings).unwrap_or_default(),
-        result: outputs.map(|outputs| result(outputs, job.by_name)).transpose()?,
+        warnings: warnings.unwrap_or_default(),
+        result,
         error: failure.map(|f| Failure { code: f.code.clone(), message: f.message.clone() }),
         latency_ms: timings.map(|timings| timings.total),
         device_id: job.winner().map(|attempt| attempt.device.clone()),
@@ -45,12 +47,32 @@ pub async fn show(app: &App, job: &Job) -> Result<rest::Job> {
     })
 }
 
+/// A result as its caller is shown it.
+pub(super) struct Shown {
+    pub(super) result: Box<RawValue>,
+    /// What to know about it.
+    pub(super) warnings: Vec<String>,
+}
+
+/// The tensors as the model gave them.
+pub(super) async fn raw(app: &App, job: &Job, outcome: &Outcome) -> Result<Shown> {
+    let outputs = outputs(app, job, &outcome.result, &outcome.fence).await?;
+    let warnings = warnings(&outputs);
+    Ok(Shown { result: result(outputs, job.by_name)?, warnings })
+}
+
 /// To the microsecond.
 fn rounded(ms: f64) -> f64 {
     (ms * 1000.0).round() / 1000.0
 }
 
-async fn outputs(app: &App, job: &Job, output: &Output, fence: &str) -> Result<Vec<Named>> {
+/// The model's outputs, fetched from where they lie.
+pub(super) async fn outputs(
+    app: &App,
+    job: &Job,
+    output: &Output,
+    fence: &str,
+) -> Result<Vec<Named>> {
     let parse = |text: &str| serde_json::from_str(text).map_err(Error::internal);
     match output {
         Output::Inline(tensors) => parse(tensors.text()),

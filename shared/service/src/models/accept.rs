@@ -16,7 +16,7 @@ use super::{
     revisions, show, stored,
     uploads::Pending,
 };
-use crate::{App, Error, Result, Signature, idempotency::Commit, table};
+use crate::{App, Error, Result, Signature, adapters, idempotency::Commit, table};
 
 /// A file that is to become a version.
 pub(crate) struct Candidate {
@@ -132,6 +132,10 @@ pub(super) async fn accept(
 ) -> Result<rest::Summary> {
     let File { blob, format, .. } = &candidate.file;
     let accepted = inspect(app, blob, *format, &candidate.given).await?;
+    if let Target::New { about, .. } = &candidate.target {
+        let Signature { inputs, outputs } = &accepted.signature;
+        adapters::check(app, &about.description, inputs, outputs).await?;
+    }
     let settled = |_| Ok(vec![noted.settle()]);
     record(app, candidate, Some(accepted), settled, commit, |summary| summary).await
 }
@@ -291,8 +295,7 @@ pub(super) async fn judge(app: &App, id: &str, number: u32) -> Result<()> {
     if version.status != Status::Validating {
         return Ok(());
     }
-    let inspected = inspect(app, &version.blob, version.format, &version.given).await;
-    let accepted = match inspected {
+    let accepted = match inspect_announced(app, &head, &version).await {
         Ok(accepted) => accepted,
         Err(refused @ Error::Invalid(_)) => {
             let reason = refused.to_string();
@@ -312,6 +315,17 @@ pub(super) async fn judge(app: &App, id: &str, number: u32) -> Result<()> {
             return Ok(());
         }
     }
+}
+
+/// What is in the file of a version; the adapters of a new model must fit it.
+async fn inspect_announced(app: &App, head: &Head, version: &Version) -> Result<Accepted> {
+    let accepted = inspect(app, &version.blob, version.format, &version.given).await?;
+    if head.newest.is_none() {
+        let description = revisions::description(app, &head.id, head.revision).await?;
+        let Signature { inputs, outputs } = &accepted.signature;
+        adapters::check(app, &description, inputs, outputs).await?;
+    }
+    Ok(accepted)
 }
 
 /// Rejects a version for a reason, if it has this status; whether it had.

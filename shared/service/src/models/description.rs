@@ -4,7 +4,7 @@ use domain::{
     model::{Placement, Postprocessing, Preprocessing},
     name,
 };
-use protocol::tensor::Spec;
+use protocol::{rest::schema::Declared, tensor::Spec};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -17,6 +17,10 @@ pub struct Description {
     /// JSON Schema of the input; its `x-adapter` holds options of the adapters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_schema: Option<Map<String, Value>>,
+    /// The names of its `properties` as they were declared, which a map forgets: the order of the
+    /// columns of a table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
     /// JSON Schema of the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<Map<String, Value>>,
@@ -29,6 +33,18 @@ pub struct Description {
     /// The adapter behind the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postprocessing: Option<Postprocessing>,
+}
+
+impl Description {
+    /// The columns of a table, in the model's order.
+    pub(crate) fn feature_names(&self) -> Vec<String> {
+        let options = self.input_schema.as_ref().and_then(|schema| schema.get("x-adapter"));
+        let listed = options.and_then(|options| options.get("features")?.as_array());
+        match listed {
+            Some(names) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            None => self.features.clone(),
+        }
+    }
 }
 
 /// What an owner says of a new model.
@@ -61,8 +77,12 @@ impl About {
         match field {
             "name" => self.name = Some(text.to_owned()),
             "placement" => self.placement = Some(placement(field, text)?),
-            "input_schema" => description.input_schema = Some(schema(field, text)?),
-            "output_schema" => description.output_schema = Some(schema(field, text)?),
+            "input_schema" => {
+                let Declared { schema, properties } = declared(field, text)?;
+                description.input_schema = Some(schema);
+                description.features = properties;
+            }
+            "output_schema" => description.output_schema = Some(declared(field, text)?.schema),
             "labels" => {
                 let labels = json(field, text, "a list of names such as [\"cat\",\"dog\"]")?;
                 description.labels = Some(counted(field, labels)?);
@@ -77,8 +97,9 @@ impl About {
 
     /// The name of a field that is set, if one is.
     pub(super) fn first_field(&self) -> Option<&'static str> {
-        let Description { input_schema, output_schema, labels, preprocessing, postprocessing } =
-            &self.description;
+        let Description {
+            input_schema, output_schema, labels, preprocessing, postprocessing, ..
+        } = &self.description;
         let fields = [
             ("name", self.name.is_some()),
             ("placement", self.placement.is_some()),
@@ -110,10 +131,10 @@ fn json<T: serde::de::DeserializeOwned>(field: &str, text: &str, expected: &str)
         .map_err(|error| Error::invalid(field, format!("expected {expected}: {error}")))
 }
 
-fn schema(field: &str, text: &str) -> Result<Map<String, Value>> {
-    let schema = json(field, text, "a JSON Schema object")?;
-    schema::check(field, &schema)?;
-    Ok(schema)
+fn declared(field: &str, text: &str) -> Result<Declared> {
+    let declared: Declared = json(field, text, "a JSON Schema object")?;
+    schema::check(field, &declared.schema)?;
+    Ok(declared)
 }
 
 /// Labels that are not too many.

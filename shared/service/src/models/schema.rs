@@ -4,7 +4,7 @@
 use jsonschema::{PatternOptions, Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value};
 
-use crate::{Error, Result};
+use crate::{Error, Result, schema::cost};
 
 /// How deep a schema may be nested: an item of the table bears 32 levels, its own included.
 const MAX_NESTING: usize = 24;
@@ -54,6 +54,7 @@ pub(crate) fn compile(schema: &Map<String, Value>) -> std::result::Result<Valida
             "has {size} bytes without `{ADAPTER}`, and {MAX_COMPILED} are allowed; make it smaller"
         ));
     }
+    cost::check(&schema)?;
     let patterns = PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(MAX_PATTERN);
     let options = jsonschema::options().with_pattern_options(patterns).offline();
     options.build(&schema).map_err(|error| {

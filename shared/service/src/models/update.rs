@@ -1,6 +1,7 @@
 //! Changing what an owner says of a model, without uploading it again. A change of schemas, labels or
 //! adapters is a new revision; jobs keep the one that they pinned.
 
+use domain::model::Status;
 use protocol::rest::models as rest;
 
 use super::{
@@ -8,7 +9,7 @@ use super::{
     description::{counted, label, placement, postprocessing, preprocessing},
     find, revisions, schema, show, stored,
 };
-use crate::{App, Error, Result};
+use crate::{App, Error, Result, adapters};
 
 /// Changes what the update gives, if the model's tag is one that `allows` knows. The answer is the
 /// model, and its new tag. An update that says what is so already changes nothing.
@@ -54,6 +55,9 @@ async fn apply(
             }
             None
         } else {
+            if version.status == Status::Ready {
+                adapters::check(app, &after, &version.inputs, &version.outputs).await?;
+            }
             head.revision += 1;
             head.preprocessing = after.preprocessing;
             head.postprocessing = after.postprocessing;
@@ -97,13 +101,16 @@ fn change_head(head: &mut Head, update: &rest::Update) -> Result<bool> {
 
 fn change_description(description: &mut Description, update: &rest::Update) -> Result<()> {
     if let Some(given) = &update.input_schema {
-        given.as_ref().map_or(Ok(()), |given| schema::check("input_schema", given))?;
-        description.input_schema = given.clone();
+        given.as_ref().map_or(Ok(()), |given| schema::check("input_schema", &given.schema))?;
+        let (schema, features) =
+            given.clone().map(|given| (given.schema, given.properties)).unzip();
+        description.input_schema = schema;
+        description.features = features.unwrap_or_default();
         description.check_size("input_schema")?;
     }
     if let Some(given) = &update.output_schema {
-        given.as_ref().map_or(Ok(()), |given| schema::check("output_schema", given))?;
-        description.output_schema = given.clone();
+        given.as_ref().map_or(Ok(()), |given| schema::check("output_schema", &given.schema))?;
+        description.output_schema = given.clone().map(|given| given.schema);
         description.check_size("output_schema")?;
     }
     if let Some(given) = &update.labels {

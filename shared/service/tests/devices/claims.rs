@@ -49,6 +49,7 @@ async fn sums_over_absurd_numbers_that_are_on_record_stay_numbers() {
                 model: Pin { id: "model_1".to_owned(), version: 1, revision: 1 },
                 input: Input::Caller,
                 by_name: false,
+                adapted: None,
                 wants: Wants::default(),
                 body_hash: None,
                 attended_ms: None,

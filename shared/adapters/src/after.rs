@@ -1,0 +1,152 @@
+//! What is done behind a model: its tensors become an answer in words.
+
+use protocol::tensor::{Dtype, Named, Spec, Tensor};
+use serde::Deserialize;
+use serde_json::{
+    Map, Value,
+    value::{RawValue, to_raw_value},
+};
+
+use crate::{before::NotUsable, options};
+
+mod binary;
+mod regression;
+mod scores;
+mod top_k;
+
+/// The adapter behind one model; made once, used for every result.
+pub struct After {
+    kind: Kind,
+    /// The output that is read; `None` for all.
+    output: Option<String>,
+}
+
+enum Kind {
+    TopK(top_k::TopK),
+    Binary(binary::Binary),
+    Regression,
+}
+
+/// What every adapter may be told in `x-adapter` of `output_schema`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Options {
+    /// The output that is read, of a model with several.
+    output: Option<String>,
+}
+
+impl After {
+    /// The adapter of that name for a model with these outputs. `schema` is the model's
+    /// `output_schema`, whose `x-adapter` holds the options.
+    ///
+    /// # Errors
+    /// When there is no such adapter, or an option or the model does not fit it.
+    pub fn new(
+        name: &str,
+        schema: Option<&Map<String, Value>>,
+        labels: Option<&[String]>,
+        outputs: &[Spec],
+    ) -> Result<Self, NotUsable> {
+        Self::make(name, schema, labels, outputs).map_err(NotUsable)
+    }
+
+    fn make(
+        name: &str,
+        schema: Option<&Map<String, Value>>,
+        labels: Option<&[String]>,
+        outputs: &[Spec],
+    ) -> Result<Self, String> {
+        let Options { output } = options::read(schema)?;
+        let spec = match &output {
+            Some(name) => {
+                Some(outputs.iter().find(|spec| spec.name == *name).ok_or_else(|| {
+                    let names: Vec<_> = outputs.iter().map(|spec| spec.name.as_str()).collect();
+                    format!(
+                        "x-adapter.output: the model has no `{name}`, it has {}",
+                        names.join(", ")
+                    )
+                })?)
+            }
+            None => scored(outputs),
+        };
+        let found = || spec.ok_or_else(|| "the model has no outputs".to_owned());
+        let kind = match name {
+            "top_k_labels" => Kind::TopK(top_k::TopK::new(schema, labels, found()?)?),
+            "binary_classification" => Kind::Binary(binary::Binary::new(schema, labels, found()?)?),
+            "regression" => Kind::Regression,
+            _ => return Err(format!("there is no adapter `{name}`")),
+        };
+        let output = match kind {
+            // several values are told by their names
+            Kind::Regression => output,
+            _ => Some(found()?.name.clone()),
+        };
+        Ok(Self { kind, output })
+    }
+
+    /// The answer for a model's outputs: one object, or for several rows, or if the caller gave a
+    /// list, a list of them.
+    ///
+    /// # Errors
+    /// A sentence, when the outputs are not what the adapter reads.
+    pub fn run(&self, outputs: &[Named], many: bool) -> Result<Box<RawValue>, String> {
+        let chosen: Vec<&Named> = match &self.output {
+            Some(name) => outputs.iter().filter(|named| named.name == *name).collect(),
+            None => outputs.iter().collect(),
+        };
+        let [first, rest @ ..] = chosen.as_slice() else {
+            return Err("the model did not give the output that the adapter reads".to_owned());
+        };
+        if let Some(index) = first.tensor.first_non_finite() {
+            return Err(format!("element {index} of `{}` is not finite", first.name));
+        }
+        match &self.kind {
+            Kind::TopK(top_k) => answer(rows(&first.tensor).map(|row| top_k.row(row?)), many),
+            Kind::Binary(binary) => answer(rows(&first.tensor).map(|row| binary.row(row?)), many),
+            Kind::Regression if rest.is_empty() => {
+                answer(rows(&first.tensor).map(|row| Ok(regression::one(row?))), many)
+            }
+            Kind::Regression => answer(regression::rows(&chosen)?.into_iter().map(Ok), many),
+        }
+    }
+}
+
+/// The output that holds the scores unless the options name one: the first of floats, for
+/// classifiers often give the label beside.
+fn scored(outputs: &[Spec]) -> Option<&Spec> {
+    let is_float =
+        |spec: &&Spec| matches!(spec.dtype, Dtype::Float16 | Dtype::Float32 | Dtype::Float64);
+    outputs.iter().find(is_float).or(outputs.first())
+}
+
+/// How many values one row of an output has, if the file says it.
+fn width(spec: &Spec) -> Option<usize> {
+    let dims = if spec.shape.len() < 2 { &spec.shape[..] } else { &spec.shape[1..] };
+    dims.iter().copied().product()
+}
+
+/// The rows of a tensor; without a batch dimension it is one.
+fn rows(tensor: &Tensor) -> impl Iterator<Item = Result<Vec<f64>, String>> {
+    let count = if tensor.shape.len() < 2 { 1 } else { tensor.shape[0] };
+    let values = tensor.to_f64();
+    let width = values.len().checked_div(count).unwrap_or(0);
+    (0..count).map(move |row| match width {
+        0 => Err("the model gave no values".to_owned()),
+        width => Ok(values[row * width..(row + 1) * width].to_vec()),
+    })
+}
+
+fn answer<T: serde::Serialize>(
+    rows: impl Iterator<Item = Result<T, String>>,
+    many: bool,
+) -> Result<Box<RawValue>, String> {
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    let json = match rows.as_slice() {
+        [one] if !many => to_raw_value(one),
+        rows => to_raw_value(rows),
+    };
+    json.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+use serde_json::json;
+
+use super::*;
+
+fn spec(name: &str, dtype: Dtype, width: Option<usize>) -> Spec {
+    Spec { name: name.to_owned(), dtype, shape: vec![None, width] }
+}
+
+fn output(name: &str, width: usize, values: &[f32]) -> Named {
+    let tensor = Tensor::from_f32(vec![values.len() / width, width], values);
+    Named { name: name.to_owned(), tensor }
+}
+
+fn after(name: &str, options: Value, labels: &[&str], outputs: &[Spec]) -> Result<After, String> {
+    let schema = json!({ "x-adapter": options });
+    let labels: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
+    let labels = (!labels.is_empty()).then_some(&labels[..]);
+    After::new(name, schema.as_object(), labels, outputs).map_err(|error| error.to_string())
+}
+
+fn said(after: &After, outputs: &[Named], many: bool) -> Value {
+    serde_json::from_str(after.run(outputs, many).unwrap().get()).unwrap()
+}
+
+#[track_caller]
+fn assert_close(value: &Value, expected: f64) {
+    assert!((value.as_f64().unwrap() - expected).abs() < 1e-6, "{value} is not {expected}");
+}
+
+#[test]
+fn probabilities_stay_and_other_scores_are_made_some() {
+    let scores = [spec("y", Dtype::Float32, Some(3))];
+    let auto = after("top_k_labels", json!({ "k": 2 }), &["a", "b", "c"], &scores).unwrap();
+    let answer = said(&auto, &[output("y", 3, &[0.25, 0.5, 0.25])], false);
+    assert_eq!(answer["predictions"][0], json!({ "label": "b", "index": 1, "score": 0.5 }));
+    assert_eq!(answer["predictions"].as_array().unwrap().len(), 2);
+    let answer = said(&auto, &[output("y", 3, &[0.0, 0.0, 2f32.ln()])], false);
+    assert_eq!(answer["predictions"][0]["label"], "c");
+    assert_close(&answer["predictions"][0]["score"], 0.5);
+    assert_close(&answer["predictions"][1]["score"], 0.25);
+    let none = json!({ "activation": "none", "k": 9 });
+    let none = after("top_k_labels", none, &[], &scores).unwrap();
+    let answer = said(&none, &[output("y", 3, &[7.0, 9.0, 8.0])], false);
+    let labels: Vec<_> =
+        answer["predictions"].as_array().unwrap().iter().map(|p| &p["label"]).collect();
+    assert_eq!(labels, ["1", "2", "0"]);
+}
+
+#[test]
+fn a_batch_has_an_answer_for_each_row_and_a_list_gets_a_list() {
+    let after = after("regression", json!({}), &[], &[spec("y", Dtype::Float32, Some(1))]).unwrap();
+    assert_eq!(said(&after, &[output("y", 1, &[1.5])], false), json!({ "value": 1.5 }));
+    assert_eq!(said(&after, &[output("y", 1, &[1.5])], true), json!([{ "value": 1.5 }]));
+    let two = said(&after, &[output("y", 1, &[1.5, -2.0])], false);
+    assert_eq!(two, json!([{ "value": 1.5 }, { "value": -2.0 }]));
+}
+
+#[test]
+fn one_score_or_two_decide_by_the_threshold() {
+    let labels = ["ham", "spam"];
+    let make = |width, options| {
+        let output = [spec("y", Dtype::Float32, Some(width))];
+        after("binary_classification", options, &labels, &output).unwrap()
+    };
+    for (width, options, values, label, score) in [
+        (1, json!({}), vec![0.75], "spam", 0.75),
+        (1, json!({ "threshold": 0.8 }), vec![0.75], "ham", 0.75),
+        (1, json!({}), vec![-1.0], "ham", 0.268_941_42),
+        (1, json!({ "activation": "sigmoid" }), vec![0.0], "spam", 0.5),
+        (2, json!({}), vec![0.25, 0.75], "spam", 0.75),
+        (2, json!({}), vec![2.0, 1.0], "ham", 0.268_941_42),
+    ] {
+        let answer = said(&make(width, options), &[output("y", width, &values)], false);
+        assert_eq!(
+            (&answer["label"], &answer["positive"]),
+            (&json!(label), &json!(label == "spam"))
+        );
+        assert_close(&answer["score"], score);
+    }
+}
+
+#[test]
+fn several_values_go_by_the_names_of_the_outputs() {
+    let outputs = [spec("low", Dtype::Float32, Some(1)), spec("high", Dtype::Float32, Some(2))];
+    let given = [output("low", 1, &[1.0, 2.0]), output("high", 2, &[3.0, 4.0, 5.0, 6.0])];
+    let all = after("regression", json!({}), &[], &outputs).unwrap();
+    let expected = json!([{ "low": 1.0, "high": [3.0, 4.0] }, { "low": 2.0, "high": [5.0, 6.0] }]);
+    assert_eq!(said(&all, &given, false), expected);
+    let one = after("regression", json!({ "output": "low" }), &[], &outputs).unwrap();
+    assert_eq!(said(&one, &given, false), json!([{ "value": 1.0 }, { "value": 2.0 }]));
+}
+
+#[test]
+fn the_scores_are_found_beside_a_label() {
+    let outputs = [spec("label", Dtype::Int64, None), spec("p", Dtype::Float32, Some(2))];
+    let after = after("top_k_labels", json!({}), &["no", "yes"], &outputs).unwrap();
+    let label = Tensor { dtype: Dtype::Int64, shape: vec![1], data: vec![0; 8].into() };
+    let label = Named { name: "label".to_owned(), tensor: label };
+    let answer = said(&after, &[label, output("p", 2, &[0.25, 0.75])], false);
+    assert_eq!(answer["predictions"][0]["label"], "yes");
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    let scores = [spec("y", Dtype::Float32, None)];
+    let any = after("top_k_labels", json!({}), &[], &scores).unwrap();
+    let reason = any.run(&[output("y", 2, &[0.5, f32::NAN])], false).unwrap_err();
+    assert!(reason.contains("element 1 of `y`"), "{reason}");
+    let reason = any.run(&[output("z", 1, &[0.5])], false).unwrap_err();
+    assert!(reason.contains("did not give"), "{reason}");
+    let empty = Named { name: "y".to_owned(), tensor: Tensor::from_f32(vec![1, 0], &[]) };
+    assert!(any.run(&[empty], false).unwrap_err().contains("no values"));
+    let binary = after("binary_classification", json!({}), &[], &scores).unwrap();
+    assert!(binary.run(&[output("y", 3, &[0.1; 3])], false).unwrap_err().contains("gave 3"));
+}
+
+#[test]
+fn options_and_models_that_do_not_fit_are_named() {
+    let three = [spec("y", Dtype::Float32, Some(3))];
+    for (name, options, labels, word) in [
+        ("top_k_labels", json!({ "k": 0 }), &[][..], "x-adapter.k"),
+        ("top_k_labels", json!({ "k": "all" }), &[], "x-adapter"),
+        ("top_k_labels", json!({ "activation": "relu" }), &[], "`relu`"),
+        ("top_k_labels", json!({ "output": "z" }), &[], "no `z`, it has y"),
+        ("top_k_labels", json!({}), &["a"], "1 labels, but `y` has 3 classes"),
+        ("binary_classification", json!({}), &[], "`y` has 3"),
+        ("binary_classification", json!({}), &["a"], "two labels"),
+        ("magic", json!({}), &[], "no adapter `magic`"),
+    ] {
+        let reason = after(name, options, labels, &three).err().unwrap();
+        assert!(reason.contains(word), "{reason}");
+    }
+}

@@ -1,0 +1,65 @@
+//! Bytes of a JPEG, PNG or WebP file become upright pixels of one or three channels. What a file
+//! says of its size is checked before anything is allocated for it.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+
+/// The largest picture that is decoded or made, in pixels: what a camera makes.
+pub(super) const MAX_PIXELS: u64 = 24_000_000;
+
+/// What decoding may allocate, in bytes: four channels of the largest picture.
+const MAX_ALLOCATION: u64 = 4 * MAX_PIXELS;
+
+/// A picture of 8-bit channels, row by row.
+pub(super) struct Picture {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) channels: usize,
+    pub(super) data: Vec<u8>,
+}
+
+/// Reads a picture; grey becomes colour and colour grey as the model needs, transparency is dropped,
+/// as Pillow's `convert` does. The error is a sentence.
+pub(super) fn decode(bytes: &[u8], channels: usize) -> Result<Picture, String> {
+    let format = image::guess_format(bytes).ok().filter(|format| {
+        matches!(format, ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)
+    });
+    let Some(format) = format else {
+        return Err("not a JPEG, PNG or WebP image".to_owned());
+    };
+    let damaged = |error: image::ImageError| format!("the image cannot be read: {error}");
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_ALLOCATION);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > MAX_PIXELS || decoder.total_bytes() > MAX_ALLOCATION {
+        return Err(format!(
+            "the image has {width} × {height} pixels, and {MAX_PIXELS} in all are allowed; send it smaller"
+        ));
+    }
+    let orientation = decoder.orientation().map_err(damaged)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    image.apply_orientation(orientation);
+    let (width, height) = (image.width(), image.height());
+    let data = match channels {
+        1 => grey(image),
+        _ => image.into_rgb8().into_raw(),
+    };
+    Ok(Picture { width, height, channels, data })
+}
+
+/// The luminance of ITU-R 601, which Pillow and OpenCV use; the image crate's own is of 709.
+fn grey(image: DynamicImage) -> Vec<u8> {
+    if !image.color().has_color() {
+        return image.into_luma8().into_raw();
+    }
+    let luma = |[r, g, b]: [u8; 3]| {
+        let [r, g, b] = [r, g, b].map(u32::from);
+        ((r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16) as u8
+    };
+    image.into_rgb8().pixels().map(|pixel| luma(pixel.0)).collect()
+}

@@ -1,0 +1,64 @@
+//! `input_schema`: compiled once for each revision, and held against inputs as their callers give
+//! them. Schemas come from strangers: what checking costs is counted before it is done.
+
+use jsonschema::{Validator, paths::LocationSegment};
+use protocol::rest::errors::Detail;
+use serde_json::{Map, Value};
+
+use crate::models;
+
+pub(crate) mod cost;
+
+/// A schema, ready to be used on any thread.
+pub(crate) struct Schema {
+    validator: Validator,
+    source: Value,
+}
+
+impl Schema {
+    /// Faults of one value that are told at once.
+    pub(crate) const MAX_FAULTS: usize = 20;
+
+    /// Reads a schema; its `x-adapter` is not part of it. The error is a sentence without a subject.
+    pub(crate) fn compile(schema: &Map<String, Value>) -> Result<Self, String> {
+        let validator = models::compile_schema(schema)?;
+        let mut source = schema.clone();
+        source.remove("x-adapter");
+        let source = Value::Object(source);
+        Ok(Self { validator, source })
+    }
+
+    /// What is wrong with a value that stands at `path`: the first faults, each with its place.
+    pub(crate) fn faults(&self, value: &Value, path: &str) -> Vec<Detail> {
+        if let Err(message) = cost::of(&self.source, value) {
+            return vec![Detail { path: path.to_owned(), message }];
+        }
+        let errors = self.validator.iter_errors(value).take(Self::MAX_FAULTS);
+        errors
+            .map(|error| Detail {
+                path: error.instance_path().into_iter().fold(path.to_owned(), step),
+                // the value itself may be large, or secret
+                message: shortened(&error.masked().to_string()),
+            })
+            .collect()
+    }
+}
+
+fn step(path: String, segment: LocationSegment) -> String {
+    match segment {
+        LocationSegment::Property(name) => format!("{path}.{name}"),
+        LocationSegment::Index(index) => format!("{path}[{index}]"),
+    }
+}
+
+/// A text of the validator's in reasonable length.
+fn shortened(text: &str) -> String {
+    const MAX: usize = 300;
+    match text.char_indices().nth(MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

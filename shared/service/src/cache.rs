@@ -5,9 +5,7 @@ use std::sync::Arc;
 use domain::{access::ApiKey, fleet};
 use quick_cache::sync::Cache;
 
-use crate::{
-    in_flight::InFlight, inference::own::Runs, models::Record, sessions::Connection, tasks::Acks,
-};
+use crate::{in_flight::InFlight, inference::own::Runs, models::Record, sessions::Connection};
 
 /// How long a key is believed, in milliseconds: the delay of a revocation.
 pub(crate) const KEY_MS: u64 = 10_000;
@@ -29,7 +27,7 @@ pub(crate) struct Caches {
     /// What the attempts run that this process sent: by fence, the job and its model.
     pub(crate) sent: Cache<String, (String, Arc<Record>)>,
     pub(crate) in_flight: InFlight,
-    pub(crate) acks: Acks,
+    pub(crate) acks: crate::tasks::Acks,
     /// Whether something that can run may wait in a scope.
     pub(crate) parked: Timed<bool>,
     /// Scopes that were looked at by way of the queue.
@@ -49,7 +47,7 @@ impl Caches {
             usual: Cache::new(1_000),
             sent: Cache::new(20_000),
             in_flight: InFlight::default(),
-            acks: Acks::default(),
+            acks: Default::default(),
             parked: Timed::new(10_000),
             reminded: Timed::new(1_000),
             queued: Cache::new(10_000),

@@ -5,15 +5,9 @@ use serde::Deserialize;
 
 use crate::{desk::Ids, report::Event, serve::Server, tasks::Task};
 
-/// How the platform writes the most frequent message; others are parsed to find out what they are.
-const TASK_RUN: &str = r#"{"type":"taskRun","#;
-
 impl Server {
     /// Acts on one message; tasks that could run now are added to `ready`.
     pub(crate) fn hear(&self, text: &str, ready: &mut Vec<Task>) {
-        if text.starts_with(TASK_RUN) {
-            return self.hear_run(text, ready);
-        }
         let understood = match kind(text).as_deref() {
             Some("taskRun") => {
                 self.hear_run(text, ready);

@@ -23,7 +23,7 @@ use crate::{config::Config, endpoint::Endpoint};
 
 /// How much is read at once, in bytes. The buffer is zeroed before every read, so a large one costs
 /// more than it saves.
-const READ_BUFFER: usize = 16 * 1024;
+const READ_BUFFER: usize = 8 * 1024;
 
 /// The longest message that is accepted.
 const MAX_RECEIVED: usize = 128 * 1024;

@@ -26,7 +26,7 @@ const MAX_MESSAGE: usize = 128 * 1024;
 
 /// How much is read at once, in bytes. The buffer is zeroed before every read, so a large one costs
 /// more than it saves.
-const READ_BUFFER: usize = 16 * 1024;
+const READ_BUFFER: usize = 8 * 1024;
 
 /// A connection on which nothing happens for so long is closed, as API Gateway does.
 const IDLE: Duration = Duration::from_secs(600);

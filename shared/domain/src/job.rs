@@ -94,7 +94,7 @@ pub struct Job {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapted: Option<Adapted>,
     /// Where it may run.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Wants::is_default")]
     pub wants: Wants,
     /// SHA-256 of the request's body, when it came with an `Idempotency-Key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -163,6 +163,12 @@ pub struct Wants {
     /// Only this kind of machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_type: Option<String>,
+}
+
+impl Wants {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One try of a job on one device.

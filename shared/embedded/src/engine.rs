@@ -148,12 +148,16 @@ impl Section<'_> {
     /// Commits what was staged, each change under the next number; returns the last of them.
     pub(crate) fn commit(&mut self, staged: Staged) -> Result<u64> {
         let Staged { mut batch, changes } = staged;
-        let mut last = self.ordered.last;
-        for change in changes {
+        let before = self.ordered.last;
+        let mut last = before;
+        for change in &changes {
             last += 1;
-            batch.insert(&self.ordered.segment, last.to_be_bytes().as_slice(), change);
+            let key = last.to_be_bytes();
+            batch.insert(&self.ordered.segment, key.as_slice(), change.entry.clone());
         }
-        self.commit_as(batch, last)
+        self.commit_as(batch, last)?;
+        self.engine.feed.remember(before, changes);
+        Ok(last)
     }
 
     /// Commits a batch that is no change of a record, and only takes a number.

@@ -4,6 +4,7 @@
 
 mod consumers;
 mod entry;
+mod recent;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use tokio::sync::Notify;
 
 pub(crate) use consumers::LocalChanges;
 pub(crate) use entry::Entry;
+pub(crate) use recent::Recent;
 
 use crate::{
     engine::{CHECKPOINT, number, options},
@@ -47,6 +49,7 @@ pub(crate) struct Feed {
     next_name: Mutex<u64>,
     /// How far each consumer is done, with a name that was seen once.
     consumers: Mutex<HashMap<String, u64>>,
+    recent: Mutex<recent::Tail>,
     /// Told after every commit.
     pub(crate) arrived: Notify,
 }
@@ -90,6 +93,7 @@ impl Feed {
             segments: RwLock::default(),
             next_name: Mutex::new(next_name),
             consumers: Mutex::new(consumers),
+            recent: Mutex::new(recent::Tail::behind(last)),
             arrived: Notify::new(),
         };
         if segments.is_empty() {
@@ -119,10 +123,25 @@ impl Feed {
         self.segments.write().push_back(Segment { first, entries });
     }
 
-    /// Takes out the segments that every consumer is done with, or that are too old. As long as
-    /// there is no consumer, all may still be wanted.
+    /// The changes that were just committed behind number `before`.
+    pub(crate) fn remember(&self, before: u64, changes: Vec<Recent>) {
+        self.recent.lock().push(before, changes);
+    }
+
+    /// Gives up the memory of what every consumer is done with.
+    fn forget(&self) {
+        let done = self.done();
+        self.recent.lock().forget(done);
+    }
+
+    /// How far every consumer is done. As long as there is none, all may still be wanted.
+    fn done(&self) -> u64 {
+        self.consumers.lock().values().copied().min().unwrap_or(0)
+    }
+
+    /// Takes out the segments that every consumer is done with, or that are too old.
     pub(crate) fn obsolete(&self, now_ms: u64) -> Result<Vec<Keyspace>, fjall::Error> {
-        let done = self.consumers.lock().values().copied().min().unwrap_or(0);
+        let done = self.done();
         let mut obsolete = Vec::new();
         loop {
             let mut segments = self.segments.write();
@@ -138,6 +157,10 @@ impl Feed {
 
     /// At most `max` changes behind number `done`, oldest first.
     fn read(&self, done: u64, max: usize) -> Result<Vec<Change>> {
+        let recent = self.recent.lock().read(done, max);
+        if let Some(recent) = recent {
+            return recent.iter().map(|(sequence, recent)| recent.change(*sequence)).collect();
+        }
         let segments: Vec<Segment> = {
             let segments = self.segments.read();
             let behind =
@@ -162,9 +185,11 @@ impl Feed {
 fn decode(pair: Guard) -> Result<Change> {
     let (key, value) = pair.into_inner().map_err(Error::unavailable)?;
     let sequence = number(&key);
-    Entry::decode(&value)
-        .and_then(|entry| entry.change(sequence))
-        .ok_or_else(|| Error::Unavailable(format!("change {sequence} of the feed is damaged")))
+    Entry::decode(&value).and_then(|entry| entry.change(sequence)).ok_or_else(|| damaged(sequence))
+}
+
+fn damaged(sequence: u64) -> Error {
+    Error::Unavailable(format!("change {sequence} of the feed is damaged"))
 }
 
 fn is_old(entries: &Keyspace, now_ms: u64) -> Result<bool, fjall::Error> {

@@ -77,18 +77,22 @@ impl Syncer {
         if self.durability == Durability::Process {
             return self.flush();
         }
-        let receiver = {
+        let (receiver, is_first) = {
             let mut waiting = self.waiting.lock();
             if waiting.stop {
                 drop(waiting);
                 return self.check();
             }
             let (sender, receiver) = oneshot::channel();
+            let is_first = waiting.waiters.is_empty();
             waiting.waiters.push((number, sender));
-            receiver
+            (receiver, is_first)
         };
-        // Without the lock, or the syncer would wake only to wait for it.
-        self.wake.notify_one();
+        // Without the lock, or the syncer would wake only to wait for it. As long as anybody waits it
+        // does not sleep, and a call to the operating system is saved.
+        if is_first {
+            self.wake.notify_one();
+        }
         match receiver.await {
             Ok(true) => Ok(()),
             Ok(false) | Err(_) => Err(failed()),

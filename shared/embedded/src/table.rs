@@ -15,7 +15,12 @@ use self::{
     prepared::{EXPIRES_AT, Outcome, Prepared},
     stored::{Attributes, damaged, item},
 };
-use crate::{engine::Engine, expiry, feed::Entry, keys};
+use crate::{
+    engine::Engine,
+    expiry,
+    feed::{Entry, Recent},
+    keys,
+};
 
 /// The most keys of one `batch_get`.
 const MAX_BATCH: usize = 100;
@@ -55,10 +60,10 @@ impl Table {
         let token = Token(section.commit(staged)?);
         drop(section);
         for (write, outcome) in writes.iter().zip(outcomes) {
-            let (key, new) = (&write.key, &outcome.new);
-            tracing::trace!(key = %key.escape_ascii(), bytes = new.as_ref().map_or(0, |new| new.len()), "stored");
-            if outcome.old.is_some() || outcome.new.is_some() {
-                engine.watchers.notify(&write.key, token, outcome.new);
+            let (key, new) = (&write.key, outcome.new.map(|new| new.item));
+            tracing::trace!(key = %key.escape_ascii(), bytes = new.as_ref().map_or(0, |new| new.json().len()), "stored");
+            if outcome.old.is_some() || new.is_some() {
+                engine.watchers.notify(key, token, new);
             }
         }
         engine.feed.arrived.notify_waiters();
@@ -70,7 +75,7 @@ impl Table {
 pub(crate) struct Staged {
     pub(crate) batch: OwnedWriteBatch,
     /// For these the feed's keys are missing: they are numbers of the order, and known in it only.
-    pub(crate) changes: Vec<Slice>,
+    pub(crate) changes: Vec<Recent>,
 }
 
 impl Staged {
@@ -87,15 +92,16 @@ impl Staged {
     fn add(&mut self, engine: &Engine, time_ms: u64, key: &[u8], outcome: &Outcome) {
         let Outcome { old, new, expires_at } = outcome;
         match new {
-            Some(json) => self.batch.insert(&engine.records, key, json.clone()),
+            Some(new) => self.batch.insert(&engine.records, key, new.json.clone()),
             None if old.is_none() => return,
             None => self.batch.remove(&engine.records, key),
         }
         if let Some(second) = expires_at {
             self.batch.insert(&engine.expiry, expiry::index_key(*second, key), []);
         }
-        let entry = Entry { time_ms, key, old: old.as_deref(), new: new.as_deref() };
-        self.changes.push(entry.encode());
+        let json = new.as_ref().map(|new| &*new.json);
+        let entry = Entry { time_ms, key, old: old.as_deref(), new: json }.encode();
+        self.changes.push(Recent { entry, new: new.as_ref().map(|new| new.item.clone()) });
     }
 }
 

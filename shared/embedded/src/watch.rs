@@ -11,8 +11,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use fjall::Slice;
 use ports::{Item, Result, Token, Watch};
 use tokio::sync::Notify;
 
@@ -29,8 +27,8 @@ struct Slot {
 struct Newest {
     /// The latest write seen: writers come here after the critical section, in any order.
     token: Token,
-    /// The state that the watch has not returned yet: the JSON, or nothing for a deleted item.
-    state: Option<Option<Slice>>,
+    /// The state that the watch has not returned yet: the item, or nothing for a deleted one.
+    state: Option<Option<Item>>,
 }
 
 /// All watches, by the engine's key.
@@ -53,27 +51,27 @@ impl Watchers {
     }
 
     /// Hands the new state of `key` to whoever watches it.
-    pub(crate) fn notify(&self, key: &[u8], token: Token, json: Option<Slice>) {
+    pub(crate) fn notify(&self, key: &[u8], token: Token, item: Option<Item>) {
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
         let slots = self.slots.lock();
         for slot in slots.get(key).into_iter().flatten() {
-            slot.put(token, json.clone());
+            slot.put(token, item.clone());
         }
     }
 }
 
 impl Slot {
-    fn put(&self, token: Token, json: Option<Slice>) {
+    fn put(&self, token: Token, item: Option<Item>) {
         let mut newest = self.newest.lock();
         if token >= newest.token {
-            *newest = Newest { token, state: Some(json) };
+            *newest = Newest { token, state: Some(item) };
             self.changed.notify_one();
         }
     }
 
-    fn take(&self) -> Option<(Token, Option<Slice>)> {
+    fn take(&self) -> Option<(Token, Option<Item>)> {
         let mut newest = self.newest.lock();
         let state = newest.state.take()?;
         Some((newest.token, state))
@@ -101,10 +99,9 @@ impl Watch for LocalWatch {
                 self.slot.changed.notified().await;
             }
         };
-        let Ok((token, json)) = tokio::time::timeout(patience, change).await else {
+        let Ok((token, item)) = tokio::time::timeout(patience, change).await else {
             return Ok(None);
         };
-        let item = json.map(|json| Item::from_json(Bytes::copy_from_slice(&json)));
         Ok(Some((token, item.unwrap_or_default())))
     }
 }

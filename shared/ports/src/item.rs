@@ -1,5 +1,10 @@
 //! What is stored under a key.
 
+use std::{
+    any::Any,
+    sync::{Arc, OnceLock},
+};
+
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -11,7 +16,11 @@ use crate::{Error, Result};
 /// Two names are the store's: `version` (see [`Write::Update`](crate::Write::Update)) and `expires_at`, the epoch second
 /// after which the item may be removed (time to live).
 #[derive(Clone)]
-pub struct Item(Bytes);
+pub struct Item {
+    json: Bytes,
+    /// The text as a value, once somebody has it: copies share it, so that it is read once.
+    value: Arc<OnceLock<Arc<dyn Any + Send + Sync>>>,
+}
 
 impl Item {
     /// The item that a value becomes: a struct or a map.
@@ -21,19 +30,30 @@ impl Item {
     pub fn encode(value: &impl Serialize) -> Result<Self> {
         let json = serde_json::to_vec(value).map_err(|error| Error::Invalid(error.to_string()))?;
         if json.first() == Some(&b'{') {
-            return Ok(Self(json.into()));
+            return Ok(Self::from_json(json.into()));
         }
         Err(Error::Invalid("an item is an object, with attributes by name".to_owned()))
     }
 
+    /// As [`encode`](Self::encode), with the value kept for whoever reads a copy of the item in this
+    /// process. Its text must read back as an equal one.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) for a value that is no object in JSON.
+    pub fn keeping<T: Serialize + Send + Sync + 'static>(value: T) -> Result<Self> {
+        let item = Self::encode(&value)?;
+        let kept: Arc<dyn Any + Send + Sync> = Arc::new(value);
+        Ok(Self { value: Arc::new(kept.into()), ..item })
+    }
+
     /// The item of which this is the JSON text.
     pub fn from_json(json: Bytes) -> Self {
-        Self(json)
+        Self { json, value: Arc::default() }
     }
 
     /// The JSON text.
     pub fn json(&self) -> &Bytes {
-        &self.0
+        &self.json
     }
 
     /// The item as a value of any type.
@@ -41,16 +61,35 @@ impl Item {
     /// # Errors
     /// When it is not of that type.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.0).map_err(|error| {
-            Error::Unavailable(format!("an item is not what its reader takes it for: {error}"))
-        })
+        let misread = |cause: &dyn std::fmt::Display| {
+            Error::Unavailable(format!("an item is not what its reader takes it for: {cause}"))
+        };
+        // checked as a whole, which is quicker than every text in it by itself
+        let json = str::from_utf8(&self.json).map_err(|cause| misread(&cause))?;
+        serde_json::from_str(json).map_err(|cause| misread(&cause))
+    }
+
+    /// As [`decode`](Self::decode), for what several read: only the first of them reads the text.
+    ///
+    /// # Errors
+    /// When it is not of that type.
+    pub fn shared<T: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<Arc<T>> {
+        if let Some(value) = self.value.get()
+            && let Ok(value) = value.clone().downcast()
+        {
+            return Ok(value);
+        }
+        let value = Arc::new(self.decode::<T>()?);
+        // where it was read as another type before, that one stays
+        let _ = self.value.set(value.clone());
+        Ok(value)
     }
 }
 
 /// An item without attributes.
 impl Default for Item {
     fn default() -> Self {
-        Self(Bytes::from_static(b"{}"))
+        Self::from_json(Bytes::from_static(b"{}"))
     }
 }
 
@@ -58,12 +97,49 @@ impl Default for Item {
 impl PartialEq for Item {
     fn eq(&self, other: &Self) -> bool {
         let attributes = |item: &Self| item.decode::<serde_json::Value>().ok();
-        self.0 == other.0 || attributes(self).is_some_and(|all| Some(all) == attributes(other))
+        self.json == other.json
+            || attributes(self).is_some_and(|all| Some(all) == attributes(other))
     }
 }
 
 impl std::fmt::Debug for Item {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0))
+        f.write_str(&String::from_utf8_lossy(&self.json))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Point {
+        x: u32,
+    }
+
+    #[test]
+    fn what_is_kept_or_read_once_is_shared_by_all_copies() {
+        let kept = Item::keeping(Point { x: 1 }).unwrap();
+        assert_eq!(&kept.json()[..], br#"{"x":1}"#);
+        let read = Item::from_json(kept.json().clone());
+        for item in [kept, read] {
+            let copy = item.clone();
+            let first: Arc<Point> = item.shared().unwrap();
+            assert_eq!(*first, Point { x: 1 });
+            assert!(Arc::ptr_eq(&first, &copy.shared().unwrap()));
+        }
+    }
+
+    #[test]
+    fn readers_of_another_type_read_the_text() {
+        let item = Item::keeping(Point { x: 1 }).unwrap();
+        let map = item.shared::<serde_json::Value>().unwrap();
+        assert_eq!(*map, serde_json::json!({ "x": 1 }));
+        assert!(item.shared::<Vec<u32>>().is_err());
+        assert!(Item::keeping(5_u32).is_err(), "no object");
     }
 }

@@ -16,8 +16,13 @@ pub use device::*;
 pub use logs::*;
 pub use platform::*;
 
-/// The `type` of a frame, or `None` when it is not a JSON object with one.
+/// The `type` of a frame, or `None` when it is not a JSON object with one. A frame that begins with
+/// its type, as all of ours do, is not looked at any further: whoever reads it does that.
 pub fn kind(frame: &str) -> Option<Cow<'_, str>> {
+    let first = frame.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split_once('"'));
+    if let Some((kind, _)) = first.filter(|(kind, _)| !kind.contains('\\')) {
+        return Some(kind.into());
+    }
     #[derive(Deserialize)]
     struct Typed<'a> {
         #[serde(rename = "type", borrow)]

@@ -537,8 +537,8 @@ fn frames_that_are_no_messages_have_no_kind() {
         "\"hello\"",
         "{\"type\":1}",
         "{\"type\":null}",
-        "{\"type\":\"a\"",
-        "{\"type\":\"a\"} {",
+        "{ \"type\":\"a\"",
+        "{ \"type\":\"a\"} {",
     ];
     for text in odd {
         assert_eq!(kind(text), None, "{text}");
@@ -547,6 +547,8 @@ fn frames_that_are_no_messages_have_no_kind() {
     assert_eq!(kind(r#" {"b":[{}],"type":"hello"} "#).unwrap(), "hello");
     assert_eq!(kind(r#"{"type":"h\u0065llo"}"#).unwrap(), "hello");
     assert_eq!(kind(r#"{"type":""}"#).unwrap(), "");
+    // one that begins with its type may be anything behind it
+    assert_eq!(kind(r#"{"type":"hello","b":"#).unwrap(), "hello");
 }
 
 #[test]

@@ -11,8 +11,8 @@ use protocol::{
 
 use self::place::{Place, Target};
 use crate::{
-    App, Error, Result, in_flight::Sent, models::Record, sessions, sessions::Connection, table,
-    tasks, usual,
+    App, Error, Result, in_flight::Sent, jobs, models::Record, sessions, sessions::Connection,
+    table, tasks, usual,
 };
 
 mod place;
@@ -62,7 +62,7 @@ pub(crate) async fn ask(
             Place::Nobody => return Ok(Attempted::Nobody(job)),
         };
         if encoded_len(inputs) > MAX_INLINE {
-            store_input(app, &mut job, inputs).await?;
+            Box::pin(store_input(app, &mut job, inputs)).await?;
         }
         let attempt = Attempt {
             fence: new_fence(app),
@@ -85,8 +85,7 @@ pub(crate) async fn ask(
         // before the write, so that what cannot be sent is not on record either
         let message = task_run(app, &next, &fence, record, &target, inputs)?;
         let condition = if recorded { Condition::Version(job.version) } else { Condition::Absent };
-        let records = &*app.ports.records;
-        let token = match table::store(records, table::job(&job.id), &next, condition).await? {
+        let token = match jobs::store(app, &next, condition).await? {
             Ok(token) => token,
             Err(Some(old)) => return Ok(Attempted::Changed(table::decode(old)?)),
             Err(None) => return Err(Error::no_job(&job.id)),
@@ -97,7 +96,7 @@ pub(crate) async fn ask(
         let reason = match app.ports.sockets.send(&target.connection, message).await {
             Ok(()) => return Ok(Attempted::Sent(next, token)),
             Err(PortError::Gone) => {
-                sessions::found_gone(app, &target.device, &target.connection).await?;
+                Box::pin(sessions::found_gone(app, &target.device, &target.connection)).await?;
                 "its connection was gone"
             }
             Err(cause) => {
@@ -106,7 +105,7 @@ pub(crate) async fn ask(
             }
         };
         gone.push(target.device);
-        job = withdraw(app, next, fence, reason).await?;
+        job = Box::pin(withdraw(app, next, fence, reason)).await?;
         if job.state.is_terminal() {
             return Ok(Attempted::Changed(job));
         }
@@ -116,7 +115,7 @@ pub(crate) async fn ask(
 /// Takes an attempt back that never reached its device.
 async fn withdraw(app: &App, job: Job, fence: String, reason: &str) -> Result<Job> {
     let event = Event::Declined { fence, reason: reason.to_owned() };
-    Ok(match crate::jobs::apply(app, job, event).await? {
+    Ok(match jobs::apply(app, job, event).await? {
         Ok((job, _)) | Err((job, _)) => job,
     })
 }

@@ -38,6 +38,7 @@ pub(crate) struct Caches {
     /// What the attempts run that this process sent: by fence, the job and its model.
     pub(crate) sent: Cache<String, (String, Arc<Record>)>,
     pub(crate) in_flight: InFlight,
+    pub(crate) acks: crate::tasks::Acks,
     /// Whether something that can run may wait in a scope.
     pub(crate) parked: Timed<bool>,
     /// Scopes that were looked at by way of the queue.
@@ -60,6 +61,7 @@ impl Caches {
             usual: Cache::new(1_000),
             sent: Cache::new(20_000),
             in_flight: InFlight::default(),
+            acks: Default::default(),
             parked: Timed::new(10_000),
             reminded: Timed::new(1_000),
             queued: Cache::new(10_000),

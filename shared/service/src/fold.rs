@@ -4,7 +4,8 @@
 //! Batches come at least once, so every fold either writes what is true of the newest state
 //! whatever was written before, or remembers the last sequence that it has counted.
 //!
-//! Nearly every change is of a job, so jobs are looked at, and decoded only where one is needed.
+//! Nearly every change is of a job, and where the calls that made it are of this process, nothing of
+//! it is decoded again.
 //!
 //! Everything goes through here, so what cannot be read, or not written as it is, is left out with
 //! a line in the log; only a store that fails holds up a batch.
@@ -15,12 +16,12 @@ pub(crate) mod open;
 pub(crate) mod stats;
 pub(crate) mod totals;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-use domain::{
-    device::Capabilities,
-    job::{Job, State},
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
+
+use domain::{device::Capabilities, job::Job};
 use ports::{Change, Condition, Error as PortError, Item, Key, Write};
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -31,48 +32,48 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
     let mut counts = Vec::new();
     let mut jobs: BTreeMap<String, JobChange> = BTreeMap::new();
     let mut devices = BTreeSet::new();
-    let mut ended: Vec<(u64, Job)> = Vec::new();
-    let mut removed: Vec<Job> = Vec::new();
+    let mut ended: Vec<(u64, Arc<Job>)> = Vec::new();
+    let mut removed: Vec<Arc<Job>> = Vec::new();
     let mut removed_models = Vec::new();
-    let mut newest: HashMap<String, Glance> = HashMap::new();
     for Change { sequence, key, old, new } in changes {
         let Some((kind, id)) = key.partition.split_once('#') else { continue };
-        if key.sort != "HEAD" || !matches!(kind, "JOB" | "DEV" | "MODEL") {
+        if key.sort != "HEAD" {
             continue;
         }
-        let glance = |image: &Option<Item>| match image {
-            Some(image) => table::readable::<Glance>(&key, image).map(Some),
-            None => Some(None),
-        };
-        // the changes of one item are in their order: what it became last time, it was before
-        let before = match newest.remove(&key.partition) {
-            Some(before) => Some(Some(before)),
-            None => glance(&old),
-        };
-        let (Some(before), Some(after)) = (before, glance(&new)) else { continue };
-        if let Some(after) = &after {
-            newest.insert(key.partition.clone(), after.clone());
-        }
-        counts.extend(totals::count(kind, sequence, before.as_ref(), after.as_ref()));
-        match (kind, after) {
-            ("JOB", after) => {
-                let was_open = before.is_some_and(|job| job.is_open());
-                let change =
-                    jobs.entry(id.to_owned()).or_insert_with(|| JobChange { was_open, open: None });
-                change.open = None;
-                match (after, old, new) {
-                    (Some(after), _, Some(image)) if after.is_open() => change.open = Some(image),
-                    (Some(_), old, Some(image)) if was_open || old.is_none() => {
-                        ended.extend(table::readable(&key, &image).map(|job| (sequence, job)));
+        match kind {
+            "JOB" => {
+                // the changes of one item are in their order: what it became last time, it was before
+                let known = jobs.get(id).map(|change| change.newest.clone());
+                let before = known.or_else(|| read::<Job>(&key, old));
+                let (Some(before), Some(after)) = (before, read::<Job>(&key, new)) else {
+                    continue;
+                };
+                let was_open = before.as_deref().is_some_and(is_open);
+                let change = jobs
+                    .entry(id.to_owned())
+                    .or_insert_with(|| JobChange { was_open, newest: None });
+                change.newest.clone_from(&after);
+                counts.extend(totals::count_job(sequence, before.as_deref(), after.as_deref()));
+                match (before, after) {
+                    (Some(before), None) => removed.push(before),
+                    (before, Some(after)) if !is_open(&after) && (was_open || before.is_none()) => {
+                        ended.push((sequence, after));
                     }
-                    (None, Some(image), _) => removed.extend(table::readable(&key, &image)),
                     _ => {}
                 }
             }
-            ("DEV", Some(after)) => {
-                devices.insert((id.to_owned(), after.customer));
+            "DEV" => {
+                let (before, after) = (read::<Glance>(&key, old), read::<Glance>(&key, new));
+                let (Some(before), Some(after)) = (before, after) else { continue };
+                counts.extend(totals::count_device(sequence, before.as_deref(), after.as_deref()));
+                devices.extend(after.map(|after| (id.to_owned(), after.customer.clone())));
             }
-            ("MODEL", None) => removed_models.push(id.to_owned()),
+            "MODEL" => {
+                counts.extend(totals::count_model(sequence, old.is_some(), new.is_some()));
+                if new.is_none() {
+                    removed_models.push(id.to_owned());
+                }
+            }
             _ => {}
         }
     }
@@ -84,6 +85,18 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
         models::clear(app, &id).await?;
     }
     files::fold(app, &removed).await
+}
+
+/// An image of a change; the inner `None` says that there was no such item, the outer one that it
+/// cannot be read.
+fn read<T: DeserializeOwned + Send + Sync + 'static>(
+    key: &Key,
+    image: Option<Item>,
+) -> Option<Option<Arc<T>>> {
+    match image {
+        Some(image) => table::readable_shared(key, &image).map(Some),
+        None => Some(None),
+    }
 }
 
 /// A row that is added to, and the condition that it still is as it was read; `None` for one that
@@ -125,36 +138,32 @@ async fn write(app: &App, write: Write) -> Result<Written> {
     }
 }
 
-/// What is looked at of every job, device and model.
-#[derive(Clone, Deserialize)]
+/// What is looked at of every device.
+#[derive(Deserialize)]
 struct Glance {
     customer: String,
-    /// Of a job.
-    state: Option<State>,
-    /// Of a device: it is not connected.
+    /// It is not connected.
     closed_ms: Option<u64>,
-    /// Of a device: it is silent.
+    /// It is silent.
     lost_ms: Option<u64>,
-    /// Of a device.
     slots_free: Option<u32>,
-    /// Of a device.
     capabilities: Option<Capabilities>,
 }
 
 impl Glance {
-    fn is_open(&self) -> bool {
-        self.state.is_some_and(|state| !state.is_terminal())
-    }
-
     fn is_present(&self) -> bool {
         self.closed_ms.is_none() && self.lost_ms.is_none()
     }
+}
+
+fn is_open(job: &Job) -> bool {
+    !job.state.is_terminal()
 }
 
 /// What became of a job over one batch.
 struct JobChange {
     /// Before the batch.
     was_open: bool,
-    /// The job, if it is open after the batch.
-    open: Option<Item>,
+    /// After it; `None` when it was removed.
+    newest: Option<Arc<Job>>,
 }

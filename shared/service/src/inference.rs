@@ -76,7 +76,7 @@ pub async fn submit(app: &App, call: Call<'_>, request: &Request) -> Result<Subm
     let prepared = prepare(app, &call, request, wait_ms).await?;
     match wait_ms {
         Some(wait_ms) => wait::run(app, prepared, wait_ms).await,
-        None => enqueue(app, prepared).await,
+        None => Box::pin(enqueue(app, prepared)).await,
     }
 }
 
@@ -203,8 +203,7 @@ fn inline(inputs: &[Named]) -> Result<Input> {
 async fn enqueue(app: &App, prepared: Prepared) -> Result<Submitted> {
     let Prepared { mut job, inputs, .. } = prepared;
     attempts::store_input(app, &mut job, &inputs).await?;
-    let records = &*app.ports.records;
-    match table::store(records, table::job(&job.id), &job, Condition::Absent).await? {
+    match jobs::store(app, &job, Condition::Absent).await? {
         Ok(_) => {
             // on disk when it returns, and the job with it, which was written before
             if let Err(error) = jobs::enqueue(app, &job.id, Duration::ZERO).await {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::job::{Attempt, Decision, Event, Input, Job, Refusal};
-use ports::{Action, Condition, Token, Write};
+use ports::{Action, Condition, Item, Token, Write};
 use protocol::{
     socket::{self, TaskCancel},
     tensor::{self, Named},
@@ -36,6 +36,16 @@ pub async fn load(app: &App, id: &str) -> Result<Option<Job>> {
     table::load(&*app.ports.records, &table::job(id)).await
 }
 
+/// Writes a job; the old item when the condition did not hold.
+pub(crate) async fn store(
+    app: &App,
+    job: &Job,
+    condition: Condition,
+) -> Result<std::result::Result<Token, Option<Item>>> {
+    // the feed and a waiting call read every job that is written
+    table::store_kept(&*app.ports.records, table::job(&job.id), job, condition).await
+}
+
 /// Applies an event to the stored job, again if it changed meanwhile. Devices that now work for
 /// nothing are told. The inner error is the domain's refusal; nothing was written then.
 pub(crate) async fn apply(
@@ -49,9 +59,7 @@ pub(crate) async fn apply(
             Err(refusal) => return Ok(Err((job, refusal))),
         };
         let Decision { job: next, stop } = decision;
-        let key = table::job(&job.id);
-        let condition = Condition::Version(job.version);
-        match table::store(&*app.ports.records, key, &next, condition).await? {
+        match store(app, &next, Condition::Version(job.version)).await? {
             Ok(token) => {
                 attempts::settle(app, &next);
                 stop_working(app, &next, &stop).await;

@@ -84,7 +84,8 @@ pub async fn pull(app: &App, customer: &str, limit: usize) -> Result<()> {
     for scope in [customer, EVERYONE] {
         let believed = app.caches().parked.get(scope, app.now_ms(), BELIEVED_MS);
         if left > 0 && believed != Some(false) {
-            left -= walk(app, scope, left, true).await?;
+            // boxed: it finds devices and sends, and every message's future would have room for that
+            left -= Box::pin(walk(app, scope, left, true)).await?;
         }
     }
     Ok(())

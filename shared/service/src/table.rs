@@ -1,5 +1,7 @@
 //! Where things are in the table: `docs/decisions/keys.md` says why.
 
+use std::sync::Arc;
+
 use ports::{Condition, Error as PortError, Item, Key, Order, Query, Records, Token, Write};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -145,9 +147,19 @@ pub(crate) fn decode<T: DeserializeOwned>(item: Item) -> Result<T> {
 /// An item as a value. One that is not what its reader takes it for is named in the log and left
 /// out: where many are read, a single one must not hold up the rest.
 pub(crate) fn readable<T: DeserializeOwned>(key: &Key, item: &Item) -> Option<T> {
-    item.decode()
-        .inspect_err(|cause| tracing::error!(%cause, ?key, "an item cannot be read and is skipped"))
-        .ok()
+    item.decode().inspect_err(|cause| skipped(key, cause)).ok()
+}
+
+/// As [`readable`], for what several read.
+pub(crate) fn readable_shared<T: DeserializeOwned + Send + Sync + 'static>(
+    key: &Key,
+    item: &Item,
+) -> Option<Arc<T>> {
+    item.shared().inspect_err(|cause| skipped(key, cause)).ok()
+}
+
+fn skipped(key: &Key, cause: &PortError) {
+    tracing::error!(%cause, ?key, "an item cannot be read and is skipped");
 }
 
 /// Reads one item as a value.
@@ -165,7 +177,27 @@ pub(crate) async fn store(
     value: &impl Serialize,
     condition: Condition,
 ) -> Result<std::result::Result<Token, Option<Item>>> {
-    unless_failed(records.write(Write::put(key, encode(value)?, condition)).await)
+    put(records, key, encode(value)?, condition).await
+}
+
+/// As [`store`], with a copy of the value kept for those who read the change in this process.
+pub(crate) async fn store_kept<T: Serialize + Clone + Send + Sync + 'static>(
+    records: &dyn Records,
+    key: Key,
+    value: &T,
+    condition: Condition,
+) -> Result<std::result::Result<Token, Option<Item>>> {
+    let item = Item::keeping(value.clone()).map_err(Error::internal)?;
+    put(records, key, item, condition).await
+}
+
+async fn put(
+    records: &dyn Records,
+    key: Key,
+    item: Item,
+    condition: Condition,
+) -> Result<std::result::Result<Token, Option<Item>>> {
+    unless_failed(records.write(Write::put(key, item, condition)).await)
 }
 
 /// Tells a failed condition, which callers expect, from a broken store.

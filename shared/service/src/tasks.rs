@@ -2,9 +2,8 @@
 //! the attempt was replaced.
 
 use domain::job::{self, Event, Failure, Job, Outcome, Output, Refusal};
-use futures::FutureExt;
-use ports::{Condition, Token, Write};
-use protocol::socket::{self, DeclineReason, TaskAck, TaskDeclined, TaskDone, TaskFailed};
+use ports::{Condition, Write};
+use protocol::socket::{DeclineReason, TaskDeclined, TaskDone, TaskFailed};
 
 use crate::{
     App, Error, Result, attempts, jobs, models, parked,
@@ -12,8 +11,11 @@ use crate::{
     table, usual,
 };
 
+mod acks;
 mod results;
 
+pub(crate) use acks::Acks;
+use acks::acknowledge;
 use results::Brought;
 pub(crate) use results::note;
 
@@ -27,7 +29,8 @@ pub async fn done(app: &App, connection: &Connection, message: TaskDone) -> Resu
     let result = match results::take(app, &task_id, &fence, outputs).await? {
         Brought::Kept(result) => result,
         Brought::Bad { failure, retryable } => {
-            return failed_with(app, connection, &task_id, fence, failure, retryable).await;
+            let failed = failed_with(app, connection, &task_id, fence, failure, retryable);
+            return Box::pin(failed).await;
         }
         Brought::Judged(won) => {
             acknowledge(app, connection, task_id, fence, won).await;
@@ -154,34 +157,4 @@ pub(crate) async fn requeue(app: &App, job: &Job) -> Result<()> {
         jobs::enqueue(app, &job.id, std::time::Duration::ZERO).await?;
     }
     Ok(())
-}
-
-/// Lets the device forget the result, once what became of it is on disk; the connection's next
-/// message does not wait for that. If this is lost, the device sends the result again.
-async fn acknowledge(
-    app: &App,
-    connection: &Connection,
-    task_id: String,
-    fence: String,
-    accepted: bool,
-) {
-    let (ports, connection) = (app.ports.clone(), connection.id.clone());
-    let ack = socket::encode(&TaskAck { task_id, fence, accepted });
-    let records = ports.records.clone();
-    let mut durable = Box::pin(async move { records.durable(Token::LATEST).await });
-    let already = durable.as_mut().now_or_never();
-    let send = async move |on_disk: ports::Result<()>| {
-        let sent = match on_disk {
-            Ok(()) => ports.sockets.send(&connection, ack).await,
-            Err(cause) => Err(cause),
-        };
-        if let Err(cause) = sent {
-            tracing::debug!(%cause, connection, "an acknowledgement was not sent");
-        }
-    };
-    match already {
-        // always so where what is written is on disk: there nothing may run after the handler
-        Some(on_disk) => send(on_disk).await,
-        None => drop(tokio::spawn(async move { send(durable.await).await })),
-    }
 }

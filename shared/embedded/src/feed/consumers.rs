@@ -47,13 +47,16 @@ impl Changes for LocalChanges {
     }
 
     async fn checkpoint(&self, consumer: &str, sequence: u64) -> Result<()> {
-        let mut consumers = self.0.feed.consumers.lock();
-        let place = consumers.entry(consumer.to_owned()).or_insert(0);
-        // Never back: a slow duplicate of a consumer must not undo what another has done.
-        if sequence > *place {
-            self.0.store_checkpoint(consumer, sequence)?;
-            *place = sequence;
+        {
+            let mut consumers = self.0.feed.consumers.lock();
+            let place = consumers.entry(consumer.to_owned()).or_insert(0);
+            // Never back: a slow duplicate of a consumer must not undo what another has done.
+            if sequence > *place {
+                self.0.store_checkpoint(consumer, sequence)?;
+                *place = sequence;
+            }
         }
+        self.0.feed.forget();
         Ok(())
     }
 

@@ -56,12 +56,15 @@ impl<'a> Entry<'a> {
 
     /// The change; its images are read by whoever needs them.
     pub(super) fn change(&self, sequence: u64) -> Option<Change> {
-        let image = |json: &[u8]| Item::from_json(Bytes::copy_from_slice(json));
-        Some(Change {
-            sequence,
-            key: keys::decode(self.key)?,
-            old: self.old.map(image),
-            new: self.new.map(image),
-        })
+        self.change_to(sequence, self.new.map(image))
     }
+
+    /// The change, with the new image at hand.
+    pub(super) fn change_to(&self, sequence: u64, new: Option<Item>) -> Option<Change> {
+        Some(Change { sequence, key: keys::decode(self.key)?, old: self.old.map(image), new })
+    }
+}
+
+fn image(json: &[u8]) -> Item {
+    Item::from_json(Bytes::copy_from_slice(json))
 }

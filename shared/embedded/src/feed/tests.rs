@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use ports::{Changes, Clock, Condition, Item, Key, Records, Write};
 
-use super::{LocalChanges, NAME, SEGMENT};
+use serde_json::json;
+
+use super::{LocalChanges, NAME, SEGMENT, recent::MAX_BYTES};
 use crate::{clock::SystemClock, durability::Durability, engine::Engine, table::Table};
 
 fn engine(folder: &std::path::Path) -> Arc<Engine> {
@@ -90,4 +92,48 @@ async fn old_changes_are_forgotten_without_consumers_too() {
     assert_eq!(segments(&engine), 2);
     let tomorrow = engine.clock.now_ms() + super::KEPT_MS + 1000;
     assert_eq!(engine.feed.obsolete(tomorrow).unwrap().len(), 1);
+}
+
+/// A consumer reads the same whether it keeps up, and reads from memory, or comes late.
+#[tokio::test]
+async fn what_is_in_memory_and_what_is_on_disk_are_one_feed() {
+    const WRITES: u64 = 100;
+    let folder = tempfile::tempdir().unwrap();
+    let text = "x".repeat(2 * MAX_BYTES / WRITES as usize);
+    let item = |number: u64| Item::keeping(json!({ "number": number, "text": text })).unwrap();
+    let put = |number| Write::put(Key::new("p", "s"), item(number), Condition::Always);
+    let read = async |engine: &Arc<Engine>, consumer: &str, expected: u64| {
+        let changes = LocalChanges(engine.clone());
+        let read = changes.read(consumer, 7, Duration::ZERO).await.unwrap();
+        for (number, change) in (expected..).zip(&read) {
+            assert_eq!(change.sequence, number);
+            assert_eq!(change.old.clone(), (number > 1).then(|| item(number - 1)));
+            assert_eq!(change.new.clone(), Some(item(number)));
+        }
+        let last = expected + read.len() as u64;
+        changes.checkpoint(consumer, last - 1).await.unwrap();
+        last
+    };
+    let mut quick = 1;
+    {
+        let table = Table(engine(folder.path()));
+        for number in 1..=WRITES / 2 {
+            table.write(put(number)).await.unwrap();
+            quick = read(&table.0, "quick", quick).await;
+            assert_eq!(quick, number + 1);
+        }
+    }
+    let table = Table(engine(folder.path()));
+    for number in WRITES / 2 + 1..=WRITES {
+        table.write(put(number)).await.unwrap();
+        quick = read(&table.0, "quick", quick).await;
+        assert_eq!(quick, number + 1);
+    }
+    let mut slow = 1;
+    while slow <= WRITES {
+        slow = read(&table.0, "slow", slow).await;
+    }
+    for consumer in ["quick", "slow"] {
+        assert_eq!(read(&table.0, consumer, WRITES + 1).await, WRITES + 1);
+    }
 }

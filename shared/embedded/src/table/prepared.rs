@@ -3,10 +3,10 @@
 
 use fjall::Slice;
 use ports::{Condition, Error, Item, MAX_ITEM, Result, Write};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::stored::{Attributes, item};
+use super::stored::{Attributes, Image, item, no_object, parse};
 use crate::keys;
 
 /// The attribute that counts an item's updates.
@@ -27,43 +27,31 @@ pub(super) struct Prepared {
 }
 
 enum Change {
-    Put { json: Slice, expires_at: Option<u64> },
+    Put { new: Image, expires_at: Option<u64> },
     Update { set: Item, remove: Vec<String> },
     Delete,
 }
 
-/// The attributes that mean something to the store, as text.
-#[derive(Deserialize)]
-struct Reserved<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
-    expires_at: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    version: Option<&'a RawValue>,
+/// The second after which an item that is to be written may go; nothing but a whole number says so.
+fn expires_at(item: &Item) -> Result<Option<u64>> {
+    #[derive(Deserialize)]
+    struct Reserved<'a> {
+        #[serde(borrow, default)]
+        expires_at: Option<&'a RawValue>,
+    }
+    let Reserved { expires_at } = parse(item.json()).map_err(no_object)?;
+    Ok(expires_at.and_then(|second| serde_json::from_str(second.get()).ok()))
 }
 
-/// Whatever is there, `null` too.
-fn present<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
-    Deserialize::deserialize(deserializer).map(Some)
-}
-
-impl<'a> Reserved<'a> {
-    /// Those of an item that is to be written.
-    fn of(item: &'a Item) -> Result<Self> {
-        serde_json::from_slice(item.json())
-            .map_err(|error| Error::Invalid(format!("the item is no JSON object: {error}")))
-    }
-
-    /// The second after which the item may go; nothing but a whole number says so.
-    fn expires_at(&self) -> Option<u64> {
-        serde_json::from_str(self.expires_at?.get()).ok()
-    }
+fn counts_itself() -> Error {
+    Error::Invalid("an update counts `version` itself: leave it out".to_owned())
 }
 
 /// What a write whose condition holds does to an item; nothing when there is neither an old nor a
 /// new one.
 pub(super) struct Outcome {
     pub(super) old: Option<Slice>,
-    pub(super) new: Option<Slice>,
+    pub(super) new: Option<Image>,
     /// When the write says so; an update may leave it as it was.
     pub(super) expires_at: Option<u64>,
 }
@@ -77,17 +65,13 @@ impl Prepared {
                 let json = item.json();
                 check_size(json)?;
                 check_depth(json)?;
-                let expires_at = Reserved::of(&item)?.expires_at();
-                (condition, Change::Put { json: json.as_ref().into(), expires_at })
+                let expires_at = expires_at(&item)?;
+                (condition, Change::Put { new: Image::of(item), expires_at })
             }
             Write::Update { set, remove, condition, .. } => {
                 check_depth(set.json())?;
-                if Reserved::of(&set)?.version.is_some()
-                    || remove.iter().any(|name| name == VERSION)
-                {
-                    return Err(Error::Invalid(
-                        "an update counts `version` itself: leave it out".to_owned(),
-                    ));
+                if remove.iter().any(|name| name == VERSION) {
+                    return Err(counts_itself());
                 }
                 (condition, Change::Update { set, remove })
             }
@@ -103,6 +87,13 @@ impl Prepared {
 
     /// Judges the write on the item as it is.
     pub(super) fn judge(&self, old: Option<Slice>) -> Result<Outcome> {
+        let set = match &self.change {
+            Change::Update { set, .. } => Attributes::of_new(set)?,
+            Change::Put { .. } | Change::Delete => Attributes::default(),
+        };
+        if set.has(VERSION) {
+            return Err(counts_itself());
+        }
         // The old item is read only where its content matters, and then not deeper than that needs.
         let attributes = match (&old, &self.condition, &self.change) {
             (Some(json), Condition::Version(_) | Condition::Fence(_), _)
@@ -124,14 +115,13 @@ impl Prepared {
             return Err(Error::ConditionFailed(old.as_ref().map(item)));
         }
         let (new, expires_at) = match &self.change {
-            Change::Put { json, expires_at } => (Some(json.clone()), *expires_at),
-            Change::Update { set, remove } => {
+            Change::Put { new, expires_at } => (Some(new.clone()), *expires_at),
+            Change::Update { remove, .. } => {
                 let attributes = attributes.unwrap_or_default();
                 let version = attributes.number(VERSION).unwrap_or(0) + 1;
-                let set = Attributes::of_new(set)?;
                 let json = attributes.updated(&set, remove, (VERSION, version))?;
                 check_size(&json)?;
-                (Some(json.into()), set.number(EXPIRES_AT))
+                (Some(Image::of(Item::from_json(json.into()))), set.number(EXPIRES_AT))
             }
             Change::Delete => (None, None),
         };
@@ -151,6 +141,10 @@ fn check_size(json: &[u8]) -> Result<()> {
 
 /// Counts brackets outside of texts; whether they match is the parser's business.
 fn check_depth(json: &[u8]) -> Result<()> {
+    // nothing is deeper than it has brackets, which is quickly seen of nearly every item
+    if json.iter().filter(|byte| matches!(byte, b'{' | b'[')).count() <= MAX_DEPTH {
+        return Ok(());
+    }
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut bytes = json.iter();
     while let Some(byte) = bytes.next() {

@@ -17,6 +17,28 @@ pub(super) fn item(json: &Slice) -> Item {
     Item::from_json(Bytes::copy_from_slice(json))
 }
 
+/// What an item becomes: for the engine, and for readers in this process.
+#[derive(Clone)]
+pub(crate) struct Image {
+    pub(super) json: Slice,
+    pub(super) item: Item,
+}
+
+impl Image {
+    pub(super) fn of(item: Item) -> Self {
+        Self { json: item.json().as_ref().into(), item }
+    }
+}
+
+/// Reads JSON; that it is UTF-8 is checked as a whole, which is quicker than text by text.
+pub(super) fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> serde_json::Result<T> {
+    serde_json::from_str(str::from_utf8(json).map_err(serde::de::Error::custom)?)
+}
+
+pub(super) fn no_object(error: serde_json::Error) -> Error {
+    Error::Invalid(format!("the item is no JSON object: {error}"))
+}
+
 pub(super) fn damaged() -> Error {
     Error::Unavailable("a record on disk is damaged".to_owned())
 }
@@ -31,17 +53,16 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 impl<'a> Attributes<'a> {
     /// Those of an item on disk.
     pub(crate) fn of(json: &'a [u8]) -> Result<Self> {
-        serde_json::from_slice(json).map_err(|_| damaged())
+        parse(json).map_err(|_| damaged())
     }
 
     /// Those of an item that is to be written.
     pub(super) fn of_new(item: &'a Item) -> Result<Self> {
-        serde_json::from_slice(item.json())
-            .map_err(|error| Error::Invalid(format!("the item is no JSON object: {error}")))
+        parse(item.json()).map_err(no_object)
     }
 
     /// Whether there is an attribute `name`.
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 

@@ -1,12 +1,14 @@
 //! The files of jobs that are removed: the object store has no expiry of its own.
 
+use std::sync::Arc;
+
 use domain::job::{Input, Job, Output};
 
 use crate::{App, OWN_DEVICE, Result, attempts, jobs};
 
 /// Deletes what these jobs left in the object store. A file that cannot be deleted is left there:
 /// the feed does not wait for it.
-pub(super) async fn fold(app: &App, removed: &[Job]) -> Result<()> {
+pub(super) async fn fold(app: &App, removed: &[Arc<Job>]) -> Result<()> {
     for job in removed {
         let mut files = outputs(job);
         if let Input::Blob(file) = &job.input {

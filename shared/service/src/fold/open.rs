@@ -13,11 +13,9 @@ use crate::{App, Result, table};
 pub(super) async fn fold(app: &App, jobs: BTreeMap<String, JobChange>) -> Result<()> {
     for (id, change) in jobs {
         let key = table::open_job(&id);
-        let write = match change.open {
-            Some(image) => {
-                let Some(job) = table::readable(&table::job(&id), &image) else { continue };
-                Write::put(key, table::encode(&Row::of(&job))?, Condition::Always)
-            }
+        let open = change.newest.filter(|job| super::is_open(job));
+        let write = match open {
+            Some(job) => Write::put(key, table::encode(&Row::of(&job))?, Condition::Always),
             // an earlier batch may have listed it
             None if change.was_open => Write::delete(key, Condition::Always),
             None => continue,

@@ -1,6 +1,6 @@
 //! What each device did: one write per device and batch, counted once however often a batch comes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use domain::job::{End, Job};
 use ports::Write;
@@ -23,8 +23,8 @@ pub(crate) struct Stats {
 }
 
 /// Counts the jobs that ended, each with the sequence of the change that ended it.
-pub(super) async fn fold(app: &App, ended: &[(u64, Job)]) -> Result<()> {
-    let mut by_device: BTreeMap<&str, Vec<&(u64, Job)>> = BTreeMap::new();
+pub(super) async fn fold(app: &App, ended: &[(u64, Arc<Job>)]) -> Result<()> {
+    let mut by_device: BTreeMap<&str, Vec<&(u64, Arc<Job>)>> = BTreeMap::new();
     for change in ended {
         let mut devices: Vec<&str> = change.1.attempts.iter().map(|a| a.device.as_str()).collect();
         devices.sort_unstable();
@@ -39,7 +39,7 @@ pub(super) async fn fold(app: &App, ended: &[(u64, Job)]) -> Result<()> {
     Ok(())
 }
 
-async fn count(app: &App, device: &str, ended: &[&(u64, Job)]) -> Result<()> {
+async fn count(app: &App, device: &str, ended: &[&(u64, Arc<Job>)]) -> Result<()> {
     let key = table::device_stats(device);
     loop {
         let found = super::load(app, &key, |stats: &Stats| stats.version).await?;

@@ -1,6 +1,6 @@
 //! How many of everything there are, for `/health/detailed`: one item, one write per batch.
 
-use domain::job::State;
+use domain::job::{Job, State};
 use ports::{Key, Write};
 use serde::{Deserialize, Serialize};
 
@@ -32,20 +32,47 @@ pub(super) struct Count {
     added: Totals,
 }
 
-/// What a change from `before` to `after` adds, if it adds anything.
-pub(super) fn count(
-    kind: &str,
+/// What a change of a job from `before` to `after` adds, if it adds anything.
+pub(super) fn count_job(sequence: u64, before: Option<&Job>, after: Option<&Job>) -> Option<Count> {
+    let [before, after] = [before, after].map(|job| job.map(|job| job.state));
+    if before == after {
+        return None;
+    }
+    let mut added = Totals::default();
+    for (state, sign) in [(before, -1), (after, 1)] {
+        match state {
+            Some(State::Queued) => added.queued += sign,
+            Some(State::Running) => added.running += sign,
+            _ => {}
+        }
+    }
+    added.counted(sequence)
+}
+
+/// Likewise of a device.
+pub(super) fn count_device(
     sequence: u64,
     before: Option<&Glance>,
     after: Option<&Glance>,
 ) -> Option<Count> {
     let mut added = Totals::default();
-    for (glance, sign) in [(before, -1), (after, 1)] {
-        if let Some(glance) = glance {
-            added.add_one(kind, glance, sign);
+    for (device, sign) in [(before, -1), (after, 1)] {
+        let Some(device) = device else { continue };
+        added.devices += sign;
+        if device.is_present() {
+            let slots = device.capabilities.as_ref().map_or(0, |can| can.slots);
+            added.connections += sign;
+            added.slots += sign * i64::from(slots);
+            added.slots_free += sign * i64::from(device.slots_free.unwrap_or(0));
         }
     }
-    (added != Totals::default()).then_some(Count { sequence, added })
+    added.counted(sequence)
+}
+
+/// Likewise of a model, by whether there was and is one.
+pub(super) fn count_model(sequence: u64, before: bool, after: bool) -> Option<Count> {
+    let models = i64::from(after) - i64::from(before);
+    Totals { models, ..Totals::default() }.counted(sequence)
 }
 
 pub(super) async fn fold(app: &App, counts: Vec<Count>) -> Result<()> {
@@ -96,24 +123,9 @@ impl Totals {
         difference
     }
 
-    fn add_one(&mut self, kind: &str, glance: &Glance, sign: i64) {
-        match kind {
-            "MODEL" => self.models += sign,
-            "DEV" => {
-                self.devices += sign;
-                if glance.is_present() {
-                    let slots = glance.capabilities.as_ref().map_or(0, |can| can.slots);
-                    self.connections += sign;
-                    self.slots += sign * i64::from(slots);
-                    self.slots_free += sign * i64::from(glance.slots_free.unwrap_or(0));
-                }
-            }
-            _ => match glance.state {
-                Some(State::Queued) => self.queued += sign,
-                Some(State::Running) => self.running += sign,
-                _ => {}
-            },
-        }
+    /// As what the change `sequence` adds, unless that is nothing.
+    fn counted(self, sequence: u64) -> Option<Count> {
+        (self != Self::default()).then_some(Count { sequence, added: self })
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) async fn complete(
             return Ok((job, Token::LATEST));
         };
         let condition = if recorded { Condition::Version(job.version) } else { Condition::Absent };
-        match table::store(&*app.ports.records, table::job(&job.id), &next, condition).await? {
+        match jobs::store(app, &next, condition).await? {
             Ok(token) => {
                 attempts::settle(app, &next);
                 if next.state == State::Completed {

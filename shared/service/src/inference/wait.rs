@@ -62,12 +62,13 @@ pub(super) async fn run(app: &App, prepared: Prepared, wait_ms: u64) -> Result<S
     };
     let submitted = waiting.until_ended(&mut *watch).await;
     if let Err(Error::Internal(_)) = submitted {
-        waiting.give_up().await;
+        Box::pin(waiting.give_up()).await;
     }
     submitted
 }
 
 impl Waiting<'_> {
+    // What happens rarely is boxed: every request's future would have room for it, and is moved.
     async fn until_ended(&mut self, watch: &mut dyn Watch) -> Result<Submitted> {
         loop {
             if self.job.state.is_terminal() {
@@ -78,22 +79,22 @@ impl Waiting<'_> {
                 match self.ask().await? {
                     Asked::Sent => pause_ms = self.patience_ms().min(LOOK_MS),
                     Asked::Changed => continue,
-                    Asked::Taken => return self.repeated().await,
+                    Asked::Taken => return Box::pin(self.repeated()).await,
                     Asked::Busy => pause_ms = self.busy_ms(),
                     // no device has, or had, anything to do with it
-                    Asked::Nobody if self.job.tried() == 0 => return self.refuse().await,
+                    Asked::Nobody if self.job.tried() == 0 => return Box::pin(self.refuse()).await,
                     Asked::Nobody => {}
                 }
             }
             let now = self.app.now_us();
             if now >= self.job.deadline_us {
-                if let Applied::Taken = self.apply(Event::Expire).await? {
-                    return self.repeated().await;
+                if let Applied::Taken = Box::pin(self.apply(Event::Expire)).await? {
+                    return Box::pin(self.repeated()).await;
                 }
                 continue;
             }
             if now >= self.until_us {
-                return self.let_go().await;
+                return Box::pin(self.let_go()).await;
             }
             let left_us = self.until_us.min(self.job.deadline_us) - now;
             let pause = Duration::from_micros((pause_ms * 1000).min(left_us));
@@ -104,13 +105,13 @@ impl Waiting<'_> {
                         continue;
                     }
                     self.token = self.token.max(token);
-                    let job: Job = image.decode()?;
+                    let job = image.shared::<Job>()?;
                     if job.version > self.job.version {
                         attempts::settle(self.app, &job);
-                        self.job = job;
+                        self.job = (*job).clone();
                     }
                 }
-                None => self.look_after().await?,
+                None => Box::pin(self.look_after()).await?,
             }
         }
     }
@@ -126,7 +127,7 @@ impl Waiting<'_> {
                 self.wrote(job, token);
                 Asked::Sent
             }
-            Attempted::Platform(job) => return self.run_here(job).await,
+            Attempted::Platform(job) => return Box::pin(self.run_here(job)).await,
             Attempted::Changed(job) => self.found(job),
             Attempted::Busy(job) => {
                 self.unchanged(job);
@@ -229,8 +230,7 @@ impl Waiting<'_> {
             });
         }
         let next = job.decide(event, app.now_us(), app.lease()).map_err(Error::internal)?.job;
-        let records = &*app.ports.records;
-        match table::store(records, table::job(&job.id), &next, Condition::Absent).await? {
+        match jobs::store(app, &next, Condition::Absent).await? {
             Ok(token) => {
                 self.wrote(next, token);
                 Ok(Applied::Done)

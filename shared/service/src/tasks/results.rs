@@ -44,7 +44,7 @@ pub(super) async fn take(app: &App, task: &str, fence: &str, outputs: Payload) -
     };
     let record = match sent {
         Some((_, record)) => record,
-        None => match expected(app, task, fence).await? {
+        None => match Box::pin(expected(app, task, fence)).await? {
             Ok(record) => record,
             Err(brought) => return Ok(brought),
         },
@@ -56,7 +56,7 @@ pub(super) async fn take(app: &App, task: &str, fence: &str, outputs: Payload) -
             }
             Ok(Brought::Kept(own::keep_inline(app, task, fence, &outputs).await?))
         }
-        Payload::Blob(blob) => take_file(app, task, fence, &blob, &record).await,
+        Payload::Blob(blob) => Box::pin(take_file(app, task, fence, &blob, &record)).await,
     }
 }
 

@@ -6,5 +6,5 @@ pub mod errors;
 pub mod health;
 pub mod inference;
 pub mod models;
-pub mod uploads;
 pub mod schema;
+pub mod uploads;

@@ -102,7 +102,15 @@ impl Platform {
                 inputs: vec![spec("input", Some(2))],
                 outputs: vec![spec("output", *inspected.lock().unwrap())],
             };
-            async { Ok(serde_json::to_vec(&Inspected::Accepted { signature: Some(signature), profile: None, unprofiled: None }).unwrap().into()) }
+            async {
+                Ok(serde_json::to_vec(&Inspected::Accepted {
+                    signature: Some(signature),
+                    profile: None,
+                    unprofiled: None,
+                })
+                .unwrap()
+                .into())
+            }
         });
         for function in [PREPROCESS_FUNCTION, POSTPROCESS_FUNCTION] {
             // every adapter can be used with these models

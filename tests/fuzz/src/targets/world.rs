@@ -47,6 +47,7 @@ impl World {
             chosen_keys: false,
             public_url: None,
             upload_limit: 4 << 20,
+            uploads: Default::default(),
             lease: Default::default(),
         };
         let own_device = Arc::new(compute::OwnDevice::new(1));

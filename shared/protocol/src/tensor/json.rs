@@ -145,8 +145,7 @@ pub fn parse(raw: &RawValue, path: &str, expected: Dtype) -> Result<Tensor, Inva
     }
     let tensor = Tensor { dtype, shape, data: data.into() };
     if let Some(index) = tensor.first_non_finite() {
-        let message = format!("element {index} is not a finite {dtype}");
-        return Err(Invalid::new(format!("{path}.data[{index}]"), message));
+        return Err(not_finite(&format!("{path}.data"), index, dtype));
     }
     Ok(tensor)
 }
@@ -199,33 +198,49 @@ fn encode(numbers: &RawValue, path: &str, dtype: Dtype) -> Result<Vec<u8>, Inval
     .map_err(|_| wrong_element(numbers, path, dtype))
 }
 
+fn not_finite(path: &str, index: usize, dtype: Dtype) -> Invalid {
+    Invalid::new(format!("{path}[{index}]"), format!("element {index} is not a finite {dtype}"))
+}
+
 /// Finds the element that is not a number of this type; only runs when there is one.
 fn wrong_element(numbers: &RawValue, path: &str, dtype: Dtype) -> Invalid {
     let path = format!("{path}.data");
     let (mut index, mut wrong) = (0, None);
     let look = Each::new(|element: &RawValue| {
-        if encode_one(element, dtype) {
-            index += 1;
-        } else {
-            wrong = Some(element.get());
-        }
+        wrong = fault(element, index, &path, dtype);
+        index += 1;
         wrong.is_none()
     });
     // it ends with an error at the element that it finds
     let read = serde_json::Deserializer::from_str(numbers.get()).deserialize_seq(look);
     match wrong {
-        Some(element) => {
-            let shown: String = element.chars().take(40).collect();
-            let hint =
-                if element.starts_with('[') { "; flatten nested lists row by row" } else { "" };
-            let message = format!("expected a {dtype} number, got {shown}{hint}");
-            Invalid::new(format!("{path}[{index}]"), message)
-        }
+        Some(fault) => fault,
         None if read.is_err() => {
             Invalid::new(path, "expected a flat list of numbers in row-major order")
         }
         None => Invalid::new(path, format!("expected a flat list of {dtype} numbers")),
     }
+}
+
+/// Why an element is no number of this type.
+fn fault(element: &RawValue, index: usize, path: &str, dtype: Dtype) -> Option<Invalid> {
+    let fits = match dtype {
+        Dtype::Float16 | Dtype::Float32 => match serde_json::from_str::<f64>(element.get()) {
+            Ok(value) if !(value as f32).is_finite() => {
+                return Some(not_finite(path, index, dtype));
+            }
+            read => read.is_ok(),
+        },
+        _ => encode_one(element, dtype),
+    };
+    if fits {
+        return None;
+    }
+    let shown: String = element.get().chars().take(40).collect();
+    let nested = element.get().starts_with('[');
+    let hint = if nested { "; flatten nested lists row by row" } else { "" };
+    let message = format!("expected a {dtype} number, got {shown}{hint}");
+    Some(Invalid::new(format!("{path}[{index}]"), message))
 }
 
 /// Gives each element of a list to a function until that says `false`. Nothing is kept: a list may be

@@ -166,11 +166,13 @@ fn number(attribute: &AttributeProto) -> f32 {
 fn infinite(graph: &GraphProto) -> Option<String> {
     let stored = graph.initializer.iter().map(|tensor| (&tensor.name, tensor));
     let nodes = graph.node.iter().filter(|node| node.op_type.starts_with("Constant"));
-    let values = |node: &NodeProto| node.attribute.iter().any(|attribute| {
-        let listed = attribute.floats.iter().chain([&attribute.f]);
-        listed.into_iter().any(|value| value.is_infinite())
-            || attribute.t.as_ref().is_some_and(holds_infinity)
-    });
+    let values = |node: &NodeProto| {
+        node.attribute.iter().any(|attribute| {
+            let listed = attribute.floats.iter().chain([&attribute.f]);
+            listed.into_iter().any(|value| value.is_infinite())
+                || attribute.t.as_ref().is_some_and(holds_infinity)
+        })
+    };
     let mut made = nodes.filter(|node| values(node)).filter_map(|node| node.output.first());
     let mut stored = stored.filter(|(_, tensor)| holds_infinity(tensor)).map(|(name, _)| name);
     stored.next().or_else(|| made.next()).map(|name| format!("`{}`", shortened(name, 80)))
@@ -180,11 +182,13 @@ fn holds_infinity(tensor: &TensorProto) -> bool {
     let raw = &tensor.raw_data[..];
     match DataType::try_from(tensor.data_type) {
         Ok(DataType::Float) => {
-            let stored = raw.as_chunks::<4>().0.iter().any(|b| f32::from_le_bytes(*b).is_infinite());
+            let stored =
+                raw.as_chunks::<4>().0.iter().any(|b| f32::from_le_bytes(*b).is_infinite());
             stored || tensor.float_data.iter().any(|value| value.is_infinite())
         }
         Ok(DataType::Double) => {
-            let stored = raw.as_chunks::<8>().0.iter().any(|b| f64::from_le_bytes(*b).is_infinite());
+            let stored =
+                raw.as_chunks::<8>().0.iter().any(|b| f64::from_le_bytes(*b).is_infinite());
             stored || tensor.double_data.iter().any(|value| value.is_infinite())
         }
         Ok(DataType::Float16) => {

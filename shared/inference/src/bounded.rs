@@ -55,7 +55,8 @@ fn follow(mut model: InferenceModel, budget: Budget) -> Result<(), String> {
         let (given, declared) = model.node_facts(id).map_err(engine)?;
         let given: TVec<InferenceFact> = given.into_iter().cloned().collect();
         let declared: TVec<InferenceFact> = declared.into_iter().cloned().collect();
-        let named = |cause: String| format!("node `{}`: {cause}", shortened(&model.nodes[id].name, 80));
+        let named =
+            |cause: String| format!("node `{}`: {cause}", shortened(&model.nodes[id].name, 80));
         let mut op: Box<dyn InferenceOp> = model.nodes[id].op.clone();
         let (_, shaped, _) = op
             .infer_facts(given.iter().collect(), declared.iter().collect(), TVec::new())
@@ -66,7 +67,8 @@ fn follow(mut model: InferenceModel, budget: Budget) -> Result<(), String> {
         }
         if made > MAX_TENSOR {
             return Err(named(format!(
-                "it makes a tensor of more than {} MB; use smaller dimensions",
+                "it needs a tensor of more than {} MB, which is too large; use smaller dimensions, or \
+                 send fewer rows at once",
                 MAX_TENSOR >> 20
             )));
         }
@@ -108,16 +110,40 @@ fn size(fact: &InferenceFact) -> usize {
 /// How many multiplications a constant takes, at most: outputs times what one of them may read.
 fn effort(op: &dyn InferenceOp, given: &[InferenceFact], made: usize) -> usize {
     const CHEAP: [&str; 12] = [
-        "Cast", "Reshape", "Concat", "Gather", "Slice", "Unsqueeze", "Squeeze", "Shape", "Const",
-        "Broadcast", "Identity", "StridedSlice",
+        "Cast",
+        "Reshape",
+        "Concat",
+        "Gather",
+        "Slice",
+        "Unsqueeze",
+        "Squeeze",
+        "Shape",
+        "Const",
+        "Broadcast",
+        "Identity",
+        "StridedSlice",
     ];
     let name = op.name();
     let read: usize = given.iter().map(|fact| size(fact) / 4).max().unwrap_or(0);
     if CHEAP.iter().any(|cheap| name.contains(cheap)) || read <= 64 {
         return made.saturating_add(read);
     }
-    let heavy = ["MatMul", "EinSum", "Einsum", "Gemm", "Conv", "LSTM", "GRU", "RNN", "DFT", "STFT",
-        "NonMax", "Attention", "Scan", "GridSample"];
+    let heavy = [
+        "MatMul",
+        "EinSum",
+        "Einsum",
+        "Gemm",
+        "Conv",
+        "LSTM",
+        "GRU",
+        "RNN",
+        "DFT",
+        "STFT",
+        "NonMax",
+        "Attention",
+        "Scan",
+        "GridSample",
+    ];
     if heavy.iter().any(|heavy| name.contains(heavy)) {
         // each output reads at most one row of the largest input
         let row = given.iter().map(longest).max().unwrap_or(1);

@@ -73,7 +73,9 @@ fn check_attribute(attribute: &AttributeProto, place: &str) -> Checked {
         check_tensor(tensor, &place)?;
     }
     if attribute.g.is_some() || !attribute.graphs.is_empty() {
-        return Err(Refused::new(format!("{place} holds a graph, which its operator does not take")));
+        return Err(Refused::new(format!(
+            "{place} holds a graph, which its operator does not take"
+        )));
     }
     Ok(())
 }

@@ -35,7 +35,11 @@ impl Network {
         // up to 8 powers of two of a small model
         let capacity = (PLAN_BUDGET / bytes.len().max(1)).clamp(2, 8);
         let stackable = AtomicU8::new(crate::stack::initially(&signature));
-        Ok(Self { signature, plans: Plans::new(model, Budget::of(bytes.len()), capacity), stackable })
+        Ok(Self {
+            signature,
+            plans: Plans::new(model, Budget::of(bytes.len()), capacity),
+            stackable,
+        })
     }
 
     /// What the model takes and gives.

@@ -52,9 +52,8 @@ pub const DISTRUSTED: [(&str, &str); 5] = [
 /// The entry for an operator; `ai.onnx` is the default domain's other name.
 pub(crate) fn find(domain: &str, name: &str) -> Option<&'static Operator> {
     let domain = if domain == "ai.onnx" { "" } else { domain };
-    let at = OPERATORS.binary_search_by(|operator| {
-        (operator.domain, operator.name).cmp(&(domain, name))
-    });
+    let at = OPERATORS
+        .binary_search_by(|operator| (operator.domain, operator.name).cmp(&(domain, name)));
     at.ok().map(|at| &OPERATORS[at])
 }
 

@@ -162,9 +162,8 @@ fn memory(model: &TypedModel) -> Result<(usize, usize), String> {
             sum.saturating_add(bytes)
         })
     };
-    let constant = |node: usize| {
-        model.nodes()[node].outputs.iter().all(|output| output.fact.konst.is_some())
-    };
+    let constant =
+        |node: usize| model.nodes()[node].outputs.iter().all(|output| output.fact.konst.is_some());
     let mut last = vec![usize::MAX; model.nodes().len()];
     for (step, node) in order.iter().enumerate() {
         for input in &model.nodes()[*node].inputs {

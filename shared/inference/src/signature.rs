@@ -6,9 +6,7 @@ use tract_onnx::{
         GraphProto, ModelProto, ValueInfoProto, tensor_proto::DataType,
         tensor_shape_proto::dimension, type_proto,
     },
-    prelude::{
-        DatumType, Framework, InferenceFact, InferenceModel, ToDim, TypedModel,
-    },
+    prelude::{DatumType, Framework, InferenceFact, InferenceModel, ToDim, TypedModel},
     tract_hir::infer::{DimFact, Factoid, ShapeFactoid},
     tract_hir::internal::DimLike,
 };

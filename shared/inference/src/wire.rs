@@ -118,13 +118,19 @@ impl Message {
             (Self::Graph, 1) | (Self::Function, 7) => Field::Message(Self::Node, node),
             (Self::Graph, 5) => Field::Message(Self::Tensor, tensor),
             (Self::Graph, 11..=13) => Field::Message(Self::Value, value),
-            (Self::Graph, 14) => Field::Message(Self::Annotation, size_of::<pb::TensorAnnotation>()),
+            (Self::Graph, 14) => {
+                Field::Message(Self::Annotation, size_of::<pb::TensorAnnotation>())
+            }
             (Self::Node, 5) => Field::Message(Self::Attribute, attribute),
             (Self::Attribute, 5 | 10) => Field::Message(Self::Tensor, tensor),
-            (Self::Attribute, 6 | 11) | (Self::Training, 1 | 2) => Field::Message(Self::Graph, graph),
+            (Self::Attribute, 6 | 11) | (Self::Training, 1 | 2) => {
+                Field::Message(Self::Graph, graph)
+            }
             (Self::Attribute, 15) => Field::Message(Self::Type, kind),
             (Self::Value, 2) => Field::Message(Self::Type, kind),
-            (Self::Type, 1) => Field::Message(Self::TensorType, size_of::<pb::type_proto::Tensor>()),
+            (Self::Type, 1) => {
+                Field::Message(Self::TensorType, size_of::<pb::type_proto::Tensor>())
+            }
             (Self::TensorType, 2) => Field::Message(Self::Shape, size_of::<pb::TensorShapeProto>()),
             (Self::Attribute, 22 | 23) | (Self::Graph, 15) => {
                 Field::Message(Self::Sparse, size_of::<pb::SparseTensorProto>())

@@ -75,9 +75,12 @@ fn directory(file: &[u8]) -> Result<(usize, usize, usize), Refused> {
     };
     let count = short(file, end + 10).unwrap_or(0);
     let (size, start) = (long(file, end + 12).unwrap_or(0), long(file, end + 16).unwrap_or(0));
-    let wide = size == u32::MAX as usize || start == u32::MAX as usize || count == usize::from(u16::MAX);
+    let wide =
+        size == u32::MAX as usize || start == u32::MAX as usize || count == usize::from(u16::MAX);
     if wide {
-        return Err(Refused::new("archives of 4 GB or more are not accepted; export the model as ONNX"));
+        return Err(Refused::new(
+            "archives of 4 GB or more are not accepted; export the model as ONNX",
+        ));
     }
     if short(file, end + 4) != Some(0) || short(file, end + 8) != Some(count) {
         return Err(damaged("it is spread over several disks"));
@@ -150,7 +153,9 @@ fn safe(name: &str) -> Result<&str, Refused> {
 }
 
 fn damaged(what: &str) -> Refused {
-    Refused::new(format!("the archive is damaged: {what}; save the model again with torch.jit.save"))
+    Refused::new(format!(
+        "the archive is damaged: {what}; save the model again with torch.jit.save"
+    ))
 }
 
 fn short(file: &[u8], at: usize) -> Option<usize> {

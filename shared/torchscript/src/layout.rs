@@ -44,7 +44,8 @@ pub fn check(file: &[u8]) -> Result<(), Refused> {
         }
     }
     let has = |path: &str| names.contains(format!("{top}/{path}").as_str());
-    let code = entries.iter().any(|entry| below(entry, top).is_some_and(|p| p.starts_with("code/")));
+    let code =
+        entries.iter().any(|entry| below(entry, top).is_some_and(|p| p.starts_with("code/")));
     if !has("data.pkl") || !has("constants.pkl") || !code {
         return Err(Refused::new(
             "not a TorchScript file, but perhaps weights saved with torch.save: it has no code; save \
@@ -104,7 +105,11 @@ fn kind(path: &str) -> Option<Kind> {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match path {
         "data.pkl" | "constants.pkl" => Some(Kind::Pickle),
-        "version" | "byteorder" | "attributes.pkl" | ".format_version" | ".storage_alignment"
+        "version"
+        | "byteorder"
+        | "attributes.pkl"
+        | ".format_version"
+        | ".storage_alignment"
         | ".data/serialization_id" => {
             Some(if path.ends_with(".pkl") { Kind::Pickle } else { Kind::Note })
         }

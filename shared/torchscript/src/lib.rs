@@ -24,6 +24,7 @@ impl Refused {
 
 /// A name out of a stranger's file, short and on one line.
 fn quoted(name: &str) -> String {
-    let line: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).take(80).collect();
+    let line: String =
+        name.chars().map(|c| if c.is_control() { ' ' } else { c }).take(80).collect();
     format!("`{line}`")
 }

@@ -49,7 +49,8 @@ pub(crate) fn check(pickle: &[u8]) -> Result<(), String> {
             0x8a => usize::from(take(&mut rest, 1).ok_or_else(damaged)?[0]),
             // BINUNICODE, BINSTRING
             b'X' | b'T' => {
-                let length = take(&mut rest, 4).and_then(<[u8]>::first_chunk).ok_or_else(damaged)?;
+                let length =
+                    take(&mut rest, 4).and_then(<[u8]>::first_chunk).ok_or_else(damaged)?;
                 u32::from_le_bytes(*length) as usize
             }
             // GLOBAL
@@ -110,14 +111,20 @@ mod tests {
 
     #[test]
     fn containers_and_numbers_are_described() {
-        check(b"\x80\x02(K\x01J\x00\x00\x00\x01G\x00\x00\x00\x00\x00\x00\x00\x00X\x01\x00\x00\x00at.").unwrap();
+        check(
+            b"\x80\x02(K\x01J\x00\x00\x00\x01G\x00\x00\x00\x00\x00\x00\x00\x00X\x01\x00\x00\x00at.",
+        )
+        .unwrap();
         check(b"\x80\x02c__torch__.a.b\nC\n)\x81}b.").unwrap();
         check(b"\x80\x02ctorch\nFloatStorage\n.").unwrap();
     }
 
     #[test]
     fn names_that_are_not_torchscripts_are_refused() {
-        assert!(refused(b"\x80\x02cposix\nsystem\nX\x02\x00\x00\x00id\x85R.").contains("`posix.system`"));
+        assert!(
+            refused(b"\x80\x02cposix\nsystem\nX\x02\x00\x00\x00id\x85R.")
+                .contains("`posix.system`")
+        );
         assert!(refused(b"\x80\x02ctorch\nload\n.").contains("`torch.load`"));
         assert!(refused(b"\x80\x02c__torch__.os;x\nC\n.").contains("looks up"));
         assert!(refused(b"\x80\x02ctorch\nos.system#Storage\n.").contains("looks up"));
@@ -134,7 +141,13 @@ mod tests {
 
     #[test]
     fn cut_short_or_longer_than_its_end() {
-        for pickle in [&b""[..], b"\x80\x02", b"\x80\x02X\xff\xff\xff\xffab", b"\x80\x02cos", b"\x80\x02G\x00"] {
+        for pickle in [
+            &b""[..],
+            b"\x80\x02",
+            b"\x80\x02X\xff\xff\xff\xffab",
+            b"\x80\x02cos",
+            b"\x80\x02G\x00",
+        ] {
             assert!(refused(pickle).contains("no complete pickle"), "{pickle:?}");
         }
         assert!(refused(b"\x80\x02N.N.").contains("after its end"));

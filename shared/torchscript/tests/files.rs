@@ -21,7 +21,10 @@ fn pickles_that_would_run_something() {
     let reduce = refused(&fixture("reduce.pt"));
     assert!(reduce.contains("data.pkl") && reduce.contains("`posix.system`"), "{reduce}");
     let stack_global = refused(&fixture("stack_global.pt"));
-    assert!(stack_global.contains("data.pkl") && stack_global.contains("protocol 2"), "{stack_global}");
+    assert!(
+        stack_global.contains("data.pkl") && stack_global.contains("protocol 2"),
+        "{stack_global}"
+    );
 }
 
 #[test]

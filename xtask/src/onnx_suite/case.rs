@@ -21,6 +21,8 @@ pub(crate) struct Case {
     rtol: f64,
     atol: f64,
     model: String,
+    /// Of a graph of one node.
+    pub(crate) operator: Option<String>,
     #[serde(default)]
     sets: Vec<Set>,
     /// Why it cannot be expressed with tensors.
@@ -129,8 +131,7 @@ impl Case {
 impl Value {
     fn named(&self) -> Result<Named> {
         let data = STANDARD.decode(&self.data)?;
-        let tensor =
-            Tensor { dtype: self.dtype, shape: self.shape.clone(), data: data.into() };
+        let tensor = Tensor { dtype: self.dtype, shape: self.shape.clone(), data: data.into() };
         let length = Tensor::elements(&tensor.shape).map(|elements| elements * self.dtype.size());
         ensure!(length == Some(tensor.data.len()), "`{}` is damaged", self.name);
         Ok(Named { name: self.name.clone(), tensor })

@@ -237,11 +237,7 @@ async fn record<A: Serialize>(
 }
 
 /// The version with what is known of its file, and the head of which it is the newest.
-fn with(
-    mut head: Head,
-    mut version: Version,
-    accepted: Option<Accepted>,
-) -> (Head, Arc<Version>) {
+fn with(mut head: Head, mut version: Version, accepted: Option<Accepted>) -> (Head, Arc<Version>) {
     let Some(Accepted { signature, profile, warnings }) = accepted else {
         return (head, Arc::new(version));
     };

@@ -7,7 +7,7 @@ use ports::Order;
 use protocol::{rest::models as rest, tensor::Spec};
 use serde_json::Value;
 
-use super::{price, Head, Version, description, find};
+use super::{Head, Version, description, find, price};
 use crate::{App, Error, Result, table, time};
 
 /// A model of the customer's without schemas and labels, in the version that is named, else in its

@@ -87,8 +87,9 @@ pub(super) fn read_format(given: Option<&str>, file_name: Option<&str>) -> Resul
         None | Some("onnx") => Ok(Format::Onnx),
         Some("torchscript" | "pt") => Ok(Format::Torchscript),
         Some(_) if given.is_none() => Ok(Format::Onnx),
-        Some(other) => {
-            Err(Error::invalid("format", format!("`{other}` is no format; use \"onnx\" or \"torchscript\"")))
-        }
+        Some(other) => Err(Error::invalid(
+            "format",
+            format!("`{other}` is no format; use \"onnx\" or \"torchscript\""),
+        )),
     }
 }

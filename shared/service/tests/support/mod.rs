@@ -101,7 +101,15 @@ impl Platform {
                 inputs: vec![spec("input", Some(2))],
                 outputs: vec![spec("output", *inspected.lock().unwrap())],
             };
-            async { Ok(serde_json::to_vec(&Inspected::Accepted { signature: Some(signature), profile: None, unprofiled: None }).unwrap().into()) }
+            async {
+                Ok(serde_json::to_vec(&Inspected::Accepted {
+                    signature: Some(signature),
+                    profile: None,
+                    unprofiled: None,
+                })
+                .unwrap()
+                .into())
+            }
         });
         let mut ports = store.ports();
         let disk = Arc::new(Disk::new(ports.records));

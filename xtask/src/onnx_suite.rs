@@ -1,54 +1,80 @@
 //! `cargo xtask onnx-suite`: puts the test cases of the `onnx` package to the platform's acceptance
-//! and engine, and keeps the table of accepted operators in docs/operators.md.
+//! and engine, and keeps docs/operators.md, which says what is accepted and how that came out.
 
 mod case;
 pub(crate) mod child;
+mod page;
+mod setup;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-use case::Verdict;
+use case::{Case, Verdict};
 
-/// Tries the test cases of the onnx package; fails when an accepted model answers wrongly
+/// Tries the test cases of the onnx package, and writes docs/operators.md
+///
+/// Installs what it needs from PyPI into a virtual environment under target/. Fails when a model that is
+/// accepted answers wrongly, or takes the process down.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Only cases whose path contains this
-    #[arg(long, default_value = "")]
-    only: String,
+    /// Only cases whose path contains this; the page is left as it is
+    #[arg(long)]
+    only: Option<String>,
     /// Print each case that is not right
     #[arg(long)]
     list: bool,
+    /// Only say whether docs/operators.md is current
+    #[arg(long)]
+    check: bool,
+}
+
+/// A case and what became of it.
+struct Tried {
+    /// Release, kind and name.
+    name: String,
+    operator: Option<String>,
+    verdict: Verdict,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
-    let cases = target.join("onnx-cases");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let cases = setup::cases(&root)?;
     let mut paths = Vec::new();
     collect(&cases, &mut paths)?;
     paths.sort();
-    paths.retain(|path| path.to_string_lossy().contains(&arguments.only));
-    let verdicts = child::try_all(&paths)?;
-    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
-    for (path, verdict) in paths.iter().zip(&verdicts) {
-        let kind = match verdict {
-            Verdict::Right => "right",
-            Verdict::Wrong(_) => "wrong",
-            Verdict::Fails(_) => "fails",
-            Verdict::Refused(_) => "refused",
-            Verdict::Skipped(_) => "skipped",
-            Verdict::Died(_) => "died",
-        };
-        *kinds.entry(kind).or_default() += 1;
-        if arguments.list && *verdict != Verdict::Right {
-            let name = path.strip_prefix(&cases).unwrap_or(path).display();
-            println!("{name}\t{}", serde_json::to_string(verdict)?);
-        }
+    if let Some(only) = &arguments.only {
+        paths.retain(|path| path.to_string_lossy().contains(only));
     }
-    println!("{kinds:?}");
+    let verdicts = child::try_all(&paths)?;
+    let mut tried = Vec::with_capacity(paths.len());
+    for (path, verdict) in paths.iter().zip(verdicts) {
+        let name = path.strip_prefix(&cases)?.with_extension("").display().to_string();
+        if arguments.list && verdict != Verdict::Right {
+            println!("{name}\t{}", serde_json::to_string(&verdict)?);
+        }
+        tried.push(Tried { name, operator: Case::read(path)?.operator, verdict });
+    }
+    print!("{}", page::counts(&tried));
+    let wrong: Vec<&Tried> = tried
+        .iter()
+        .filter(|tried| matches!(tried.verdict, Verdict::Wrong(_) | Verdict::Died(_)))
+        .collect();
+    for tried in &wrong {
+        println!("{}: {:?}", tried.name, tried.verdict);
+    }
+    ensure!(wrong.is_empty(), "{} accepted models answer wrongly", wrong.len());
+    if arguments.only.is_some() {
+        return Ok(());
+    }
+    let path = root.join("docs/operators.md");
+    let page = page::page(&tried);
+    let current = std::fs::read_to_string(&path).is_ok_and(|text| text == page);
+    if arguments.check {
+        ensure!(current, "docs/operators.md is not current: run `cargo xtask onnx-suite`");
+    } else {
+        std::fs::write(&path, page).context("cannot write docs/operators.md")?;
+    }
     Ok(())
 }
 

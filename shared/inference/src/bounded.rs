@@ -67,7 +67,8 @@ fn follow(mut model: InferenceModel, budget: Budget) -> Result<(), String> {
         }
         if made > MAX_TENSOR {
             return Err(named(format!(
-                "it makes a tensor of more than {} MB; use smaller dimensions",
+                "it needs a tensor of more than {} MB, which is too large; use smaller dimensions, or \
+                 send fewer rows at once",
                 MAX_TENSOR >> 20
             )));
         }

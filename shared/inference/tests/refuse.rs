@@ -99,7 +99,11 @@ fn unsupported_operators_are_listed_with_their_nodes() {
     };
     assert_says(
         &file(graph),
-        &["MyOp of a custom domain (node `MyOp_y`)", "Unique (node `Unique_h`)", "without them"],
+        &[
+            "MyOp of the domain `com.example` (node `MyOp_y`)",
+            "Unique (node `Unique_h`)",
+            "without them",
+        ],
     );
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Case {
     rtol: f64,
     atol: f64,
     model: String,
+    /// Of a graph of one node.
+    pub(crate) operator: Option<String>,
     #[serde(default)]
     sets: Vec<Set>,
     /// Why it cannot be expressed with tensors.

@@ -4,7 +4,7 @@ Most cases give shapes, axes and scales as inputs where the files of exporters h
 node with several inputs comes twice: as it is, and as NAME_constants, its inputs but the first stored.
 
 Releases differ in the operator set that their cases are written for, and each carries the expected
-outputs of its time. A case is JSON: `name`, `rtol`, `atol`, `model` (base64 of the file) and `sets`,
+outputs of its time. A case is JSON: `name`, `operator` of a single node, `rtol`, `atol`, `model` (base64 of the file) and `sets`,
 each with `inputs` and `outputs`: `{name, dtype, shape, data}`, `data` base64 of little-endian bytes. A
 case that tensors cannot express (sequences, maps, text) says why in `skipped`.
 
@@ -112,6 +112,8 @@ def write_one(out, name, model, sets, rtol, atol):
     if corrected:
         case["skipped"] = f"a later release corrected it: {corrected}"
     graph = model.graph
+    if len(graph.node) == 1:
+        case["operator"] = graph.node[0].op_type
     initialized = {each.name for each in graph.initializer}
     inputs = [each for each in graph.input if each.name not in initialized]
     case["model"] = base64.b64encode(model.SerializeToString()).decode()

@@ -38,12 +38,12 @@ pub(super) fn table(result: &RawValue) -> Option<String> {
             names.push(name);
         }
     }
-    let align = |name: &&str| {
-        let is_text = rows.iter().any(|(_, row)| row.get(*name).is_some_and(Value::is_string));
-        (*name, if is_text { Align::Left } else { Align::Right })
-    };
+    let is_text =
+        |name: &str| rows.iter().any(|(_, row)| row.get(name).is_some_and(Value::is_string));
     let number = numbered.then_some(("row", Align::Right));
-    let header: Vec<_> = number.into_iter().chain(names.iter().map(align)).collect();
+    let named =
+        names.iter().map(|name| (*name, if is_text(name) { Align::Left } else { Align::Right }));
+    let header: Vec<_> = number.into_iter().chain(named).collect();
     let cells: Vec<Vec<String>> = rows
         .iter()
         .map(|(number, row)| {

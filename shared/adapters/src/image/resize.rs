@@ -68,7 +68,10 @@ impl Fit {
             (Crop::None, _) => Target::Exact([height, width]),
             (Crop::Center, Some(target)) => target,
             // 256 for 224, and so in proportion
-            (Crop::Center, None) => Target::Shorter((height.max(width) * 256) / 224),
+            (Crop::Center, None) => {
+                let side = u64::from(height.max(width)) * 256 / 224;
+                Target::Shorter(u32::try_from(side).unwrap_or(u32::MAX))
+            }
         };
         let smallest = match target {
             Target::Shorter(side) => [side, side],

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result};
 use protocol::rest::{
     inference::{Accepted, Options, Request},
-    models::Summary,
+    models::Model,
 };
 use reqwest::StatusCode;
 use serde_json::value::RawValue;

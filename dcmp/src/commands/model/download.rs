@@ -153,6 +153,7 @@ mod tests {
             inputs: Vec::new(),
             outputs: Vec::new(),
             warnings: Vec::new(),
+            profile: None,
             preprocessing: None,
             postprocessing: None,
             placement: "own".into(),

@@ -23,6 +23,7 @@ mod refused_inputs;
 mod refused_models;
 mod secrets;
 mod tenants;
+mod torchscript;
 mod uploads;
 
 use reqwest::{Method, StatusCode, multipart::Form};

@@ -26,6 +26,7 @@ mod refused_models;
 mod schema;
 mod secrets;
 mod tenants;
+mod torchscript;
 mod uploads;
 mod versions;
 

@@ -45,7 +45,7 @@ async fn the_answer_to_an_upload_describes_the_model() {
     assert_eq!(status, StatusCode::CREATED);
     assert!(text(&model["id"]).starts_with("model_"));
     insta::assert_json_snapshot!(model, {
-        ".id" => "[id]", ".uploaded_at" => "[time]"
+        ".id" => "[id]", ".uploaded_at" => "[time]", ".profile" => "[profile]"
     }, @r#"
     {
       "checksum": "sha256:e495eabf0933fbfa489f5e51d9607aadecfefef03b84c7cc2b8746a1efc504a2",
@@ -102,6 +102,7 @@ async fn the_answer_to_an_upload_describes_the_model() {
       "placement": "own",
       "postprocessing": null,
       "preprocessing": null,
+      "profile": "[profile]",
       "revision": 1,
       "size": 211,
       "status": "ready",

@@ -68,14 +68,13 @@ async fn fields_that_do_not_fit() {
     let long_name = "x".repeat(201);
     let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(300_000));
     let huge = "x".repeat(5 << 20);
-    let cases: [(&'static str, &str, &[&str]); 19] = [
+    let cases: [(&'static str, &str, &[&str]); 18] = [
         ("input_shape", "[1, 11]", &["[1, 11]", "[N, 10]", "leave the field out"]),
         ("input_shape", "[10]", &["[10]", "[N, 10]"]),
         ("output_shape", "[1, 3]", &["[1, 3]", "[N, 2]"]),
         ("input_shape", "1,10", &["such as [1, 10]"]),
         ("input_shape", "[-2, 10]", &["-2", "null or -1"]),
         ("format", "tflite", &["`tflite`", "onnx"]),
-        ("format", "torchscript", &["export the model as ONNX"]),
         ("name", " ", &["1 to 200 characters"]),
         ("name", &long_name, &["1 to 200 characters"]),
         ("labels", "cat,dog", &[r#"["cat","dog"]"#]),

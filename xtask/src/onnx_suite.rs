@@ -4,6 +4,7 @@
 mod case;
 pub(crate) mod child;
 mod page;
+mod sample;
 mod setup;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 
 use case::{Case, Verdict};
 
-/// Tries the test cases of the onnx package, and writes docs/operators.md
+/// Tries the test cases of the onnx package, and writes docs/operators.md and a sample of the cases
 ///
 /// Installs what it needs from PyPI into a virtual environment under target/. Fails when a model that is
 /// accepted answers wrongly, or takes the process down.
@@ -74,6 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         ensure!(current, "docs/operators.md is not current: run `cargo xtask onnx-suite`");
     } else {
         std::fs::write(&path, page).context("cannot write docs/operators.md")?;
+        sample::write(&root, &cases, &tried)?;
     }
     Ok(())
 }

@@ -121,6 +121,17 @@ fn growing() -> Vec<Case> {
     let image = weights("image", &[1, 1, 1, 1], &[1.0]);
     vec![
         ("ConstantOfShape", filled(&[BIG]), &["ConstantOfShape_made", "MB"]),
+        (
+            "one that no output needs",
+            {
+                let nodes = vec![
+                    node("ConstantOfShape", &["shape"], &["made"]),
+                    node("Relu", &["x"], &["y"]),
+                ];
+                file(graph(nodes, vec![ints("shape", &[BIG])]))
+            },
+            &["ConstantOfShape_made", "MB"],
+        ),
         ("overflowing", filled(&[i64::MAX, i64::MAX]), &["ConstantOfShape_made"]),
         (
             "many constants of 15 MB",

@@ -188,16 +188,16 @@ where
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "describes the form; the handler reads it part by part")]
 pub struct Upload {
-    /// The model file, `.onnx`.
+    /// The model file, `.onnx` or `.pt`.
     #[schema(value_type = String, format = Binary)]
     model: Vec<u8>,
     /// Defaults to the file's name.
     name: Option<String>,
-    /// `onnx`; by default from the file's extension.
+    /// `onnx` or `torchscript`; by default from the file's extension.
     format: Option<String>,
-    /// For example `[1, 10]`; compared with the file.
+    /// For example `[1, 10]`; compared with the file, and required for `torchscript`.
     input_shape: Option<String>,
-    /// For example `[1, 2]`; compared with the file.
+    /// For example `[1, 2]`; compared with the file, and required for `torchscript`.
     output_shape: Option<String>,
     /// JSON Schema.
     input_schema: Option<String>,

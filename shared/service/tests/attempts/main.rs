@@ -7,6 +7,7 @@
 mod support;
 
 mod disk;
+mod formats;
 mod parked;
 mod submitted;
 mod swept;

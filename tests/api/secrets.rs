@@ -45,7 +45,7 @@ const OPEN: &str = "a name that is no secret";
 
 #[tokio::test]
 async fn secrets_stay_out_of_the_log_and_the_store() {
-    let options = Options { log: Some("trace"), ..Options::default() };
+    let options = Options { log: Some("trace"), own_device: false, ..Options::default() };
     let mut platform = Platform::with(options);
     let created = create_key(&platform, "one").await;
     let owners = create_key(&platform, "two").await;

@@ -26,6 +26,7 @@ impl ByHand {
             let message = self.0.next().await.unwrap().unwrap();
             if let Message::Text(frame) = message {
                 let frame: Value = serde_json::from_str(&frame).unwrap();
+                assert_ne!(frame["type"], "error", "{frame}");
                 if frame["type"] == kind {
                     return frame;
                 }

@@ -45,7 +45,7 @@ const OPEN: &str = "a name that is no secret";
 
 #[tokio::test]
 async fn secrets_stay_out_of_the_log_and_the_store() {
-    let options = Options { log: Some("trace"), ..Options::default() };
+    let options = Options { log: Some("trace"), own_device: false, ..Options::default() };
     let mut platform = Platform::with(options);
     let created = create_key(&platform, "one").await;
     let owners = create_key(&platform, "two").await;
@@ -61,7 +61,7 @@ async fn secrets_stay_out_of_the_log_and_the_store() {
     let token = by_hand.hello(None).await;
     let mut by_hand = ByHand::connect(&platform, &created).await;
     assert_eq!(by_hand.hello(Some(&token)).await, token, "it goes on with its session");
-    let signature = by_hand.signature_of_a_model(&platform, &model).await;
+    let signature = by_hand.signature_of_a_model(&platform, &token, &model).await;
     let path = format!("/models/{model}/download");
     Client::new(&platform.url, "x-sdk-token", &token).get(&path).await;
     by_hand.tells_its_log(&platform, &created, ENTRUSTED[7]).await;

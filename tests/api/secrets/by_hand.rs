@@ -4,7 +4,7 @@ use futures::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
-use super::{Client, Platform, Value, json, text};
+use super::{Client, Method, Platform, Value, json, text};
 use crate::support::mlp_case;
 
 pub(super) struct ByHand(WebSocketStream<MaybeTlsStream<TcpStream>>);
@@ -26,6 +26,7 @@ impl ByHand {
             let message = self.0.next().await.unwrap().unwrap();
             if let Message::Text(frame) = message {
                 let frame: Value = serde_json::from_str(&frame).unwrap();
+                assert_ne!(frame["type"], "error", "{frame}");
                 if frame["type"] == kind {
                     return frame;
                 }
@@ -45,10 +46,11 @@ impl ByHand {
         text(&self.hear("welcome").await["session_token"]).to_owned()
     }
 
-    /// The signature of the address of a model that it is to run.
+    /// The signature of the address of a model that it is to run, which it is told for its token.
     pub(super) async fn signature_of_a_model(
         &mut self,
         platform: &Platform,
+        token: &str,
         model: &str,
     ) -> String {
         let body = json!({
@@ -56,12 +58,17 @@ impl ByHand {
         });
         platform.client.post("/inference", body).await;
         let task = self.hear("taskRun").await;
-        let url = text(&task["model"]["url"]);
-        platform.client.http.get(url).send().await.unwrap().error_for_status().unwrap();
-        let (id, fence) = (&task["task_id"], &task["fence"]);
+        let (id, fence) = (text(&task["task_id"]), &task["fence"]);
+        let device = Client::new(&platform.url, "x-sdk-token", token);
+        let path = format!("/models/{model}/download?version=1&task={id}");
+        let download = device.request(Method::GET, &path).send().await.unwrap();
+        let url = download.headers()["location"].to_str().unwrap().to_owned();
+        device.http.get(&url).send().await.unwrap().error_for_status().unwrap();
         let error = json!({ "code": "X", "message": "no", "retryable": false });
-        let failed = json!({ "type": "taskFailed", "task_id": id, "attempt": 1, "fence": fence, "error": error });
-        self.say(failed).await;
+        self.say(json!({
+            "type": "taskFailed", "task_id": id, "attempt": 1, "fence": fence, "error": error,
+        }))
+        .await;
         self.hear("taskAck").await;
         url.split("sig=").nth(1).unwrap().to_owned()
     }

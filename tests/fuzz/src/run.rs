@@ -38,7 +38,7 @@ pub struct Report {
     pub executions: u64,
     /// In this time.
     pub took: Duration,
-    /// The most that was allocated for an input beyond its allowance, or else for any, in bytes.
+    /// The most that was allocated at a time while one was read, in bytes.
     pub peak: usize,
 }
 

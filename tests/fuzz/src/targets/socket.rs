@@ -48,9 +48,8 @@ fn read(input: &[u8]) {
         let app = route.app(&world.app);
         let known = sessions::connection(&app, &id).await.unwrap_or_else(|cause| panic!("{cause}"));
         let Some(known) = known else { return };
-        match handler(app, known, frame.to_owned()).await {
-            Err(Error::Internal(cause)) => panic!("{cause}"),
-            Ok(()) | Err(_) => {}
+        if let Err(Error::Internal(cause)) = handler(app, known, frame.to_owned()).await {
+            panic!("{cause}");
         }
         while connection.try_recv().is_some() {}
         if kind != "bye" {

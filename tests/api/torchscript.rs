@@ -27,7 +27,8 @@ async fn a_genuine_file_waits_for_a_device_that_declares_it() {
     assert_eq!(model["outputs"][0]["dtype"], "float32");
     assert_eq!(model["profile"], json!(null));
     assert!(text(&model["warnings"][0]).contains("not tried at upload"), "{model}");
-    let body = json!({ "model_id": model["id"], "input": { "data": [0.5; 10], "shape": [1, 10] } });
+    let body =
+        json!({ "model_id": model["id"], "input": { "data": vec![0.5; 10], "shape": [1, 10] } });
     let sent = platform.client.post("/inference", body).await;
     assert_refused(sent, 503, "NO_DEVICES", &["`torchscript`", "torch.onnx.export"]);
 }

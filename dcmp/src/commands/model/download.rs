@@ -94,7 +94,10 @@ fn file_name(model: &Summary) -> String {
     let tame = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ');
     let name: String = model.name.chars().map(|c| if tame(c) { c } else { '_' }).collect();
     let name = name.trim_start_matches(['.', '-', ' ']);
-    let extension = format!(".{}", model.format);
+    let extension = match model.format.as_str() {
+        "torchscript" => ".pt".to_owned(),
+        format => format!(".{format}"),
+    };
     match name.strip_suffix(&extension).unwrap_or(name) {
         "" => format!("{}{extension}", model.id),
         stem => format!("{stem}{extension}"),

@@ -112,7 +112,6 @@ async fn so_does_one_whose_caller_waits() {
     let (app, customer) = (&platform.app, &platform.customer);
     let id = platform.model().await;
     let mut device = platform.device("desk").await;
-    let _other = platform.device("spare").await;
     let submitted = platform.infer(json!({ "model_id": id, "input": rows(1) }));
     let fails = async {
         let task = loop {
@@ -121,6 +120,8 @@ async fn so_does_one_whose_caller_waits() {
             }
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         };
+        // there is another that could try
+        let _other = platform.device("spare").await;
         models::delete(app, customer, &id).await.unwrap();
         let known = device.known().await.unwrap();
         tasks::failed(app, &known, failed(&task)).await.unwrap();

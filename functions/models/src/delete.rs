@@ -8,9 +8,12 @@ use service::{App, models};
 use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
-    Route::new("models-delete", routes!(delete))
-        .auth(Auth::Customer(Scope::Models))
-        .uses(&[Action::GetRecords, Action::DeleteRecords])
+    Route::new("models-delete", routes!(delete)).auth(Auth::Customer(Scope::Models)).uses(&[
+        Action::GetRecords,
+        Action::QueryRecords,
+        Action::DeleteRecords,
+        Action::DeleteBlobs,
+    ])
 }
 
 /// Delete a model

@@ -138,8 +138,7 @@ pub fn parse(raw: &RawValue, path: &str, expected: Dtype) -> Result<Tensor, Inva
     }
     let tensor = Tensor { dtype, shape, data: data.into() };
     if let Some(index) = tensor.first_non_finite() {
-        let message = format!("element {index} is not a finite {dtype}");
-        return Err(Invalid::new(format!("{path}.data[{index}]"), message));
+        return Err(not_finite(&format!("{path}.data"), index, dtype));
     }
     Ok(tensor)
 }
@@ -170,6 +169,10 @@ fn encode(numbers: &RawValue, path: &str, dtype: Dtype) -> Result<Vec<u8>, Inval
     .map_err(|_| wrong_element(numbers, path, dtype))
 }
 
+fn not_finite(path: &str, index: usize, dtype: Dtype) -> Invalid {
+    Invalid::new(format!("{path}[{index}]"), format!("element {index} is not a finite {dtype}"))
+}
+
 /// Finds the element that is not a number of this type; only runs when there is one.
 fn wrong_element(numbers: &RawValue, path: &str, dtype: Dtype) -> Invalid {
     let path = format!("{path}.data");
@@ -179,9 +182,11 @@ fn wrong_element(numbers: &RawValue, path: &str, dtype: Dtype) -> Invalid {
     };
     for (index, element) in elements.into_iter().enumerate() {
         let fits = match dtype {
-            Dtype::Float16 | Dtype::Float32 | Dtype::Float64 => {
-                serde_json::from_str::<f64>(element.get()).is_ok()
-            }
+            Dtype::Float16 | Dtype::Float32 => match serde_json::from_str::<f64>(element.get()) {
+                Ok(value) if !(value as f32).is_finite() => return not_finite(&path, index, dtype),
+                read => read.is_ok(),
+            },
+            Dtype::Float64 => serde_json::from_str::<f64>(element.get()).is_ok(),
             _ => encode_one(element, dtype),
         };
         if !fits {

@@ -18,6 +18,12 @@ use super::{
 };
 use crate::{App, Error, Result, Signature, idempotency::Commit, table};
 
+/// What a signature may take in a model's head, in bytes of JSON.
+const MAX_SIGNATURE: usize = 64 * 1024;
+
+/// How many differences between versions are listed.
+const MAX_WARNINGS: usize = 20;
+
 /// A file that is to become a version.
 pub(crate) struct Candidate {
     /// Whose.
@@ -71,7 +77,16 @@ impl Given {
         self.input_shape.is_none() && self.output_shape.is_none()
     }
 
+    /// Whether a file's signature is what its owner says, and fits into the model's head.
     fn agrees(&self, signature: &Signature) -> Result<()> {
+        let size = serde_json::to_vec(signature).map_err(Error::internal)?.len();
+        if size > MAX_SIGNATURE {
+            let message = format!(
+                "the names and shapes of its inputs and outputs take {size} bytes as JSON, and \
+                 {MAX_SIGNATURE} are allowed; export it with fewer outputs or shorter names"
+            );
+            return Err(Error::invalid("model", message));
+        }
         compare("input_shape", self.input_shape.as_ref(), &signature.inputs)?;
         compare("output_shape", self.output_shape.as_ref(), &signature.outputs)
     }
@@ -207,7 +222,10 @@ async fn record<A: Serialize>(
             writes.extend(more(1)?);
             let answer = answer(show::summary(&head, &version));
             if let Err(error) = commit.write(app, writes, &answer).await {
-                kept.discard(app).await;
+                // after an error of ours it may be on record all the same
+                if !matches!(error, Error::Internal(_)) {
+                    kept.discard(app).await;
+                }
                 return Err(error);
             }
             Ok(answer)
@@ -243,8 +261,13 @@ fn with(
 ) -> (Head, Arc<Version>) {
     let Some(Signature { inputs, outputs }) = signature else { return (head, Arc::new(version)) };
     if let Some(before) = &head.newest {
-        version.warnings = differences("input", &before.inputs, &inputs);
-        version.warnings.extend(differences("output", &before.outputs, &outputs));
+        let mut warnings = differences("input", &before.inputs, &inputs);
+        warnings.extend(differences("output", &before.outputs, &outputs));
+        if let Some(more) = warnings.len().checked_sub(MAX_WARNINGS).filter(|more| *more > 0) {
+            warnings.truncate(MAX_WARNINGS);
+            warnings.push(format!("and {more} more differences"));
+        }
+        version.warnings = warnings;
     }
     version.status = Status::Ready;
     version.given = Given::default();

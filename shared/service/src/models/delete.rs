@@ -1,5 +1,5 @@
-//! Deleting a model: the head and the list's pointer go at once, so nothing can use or change it any
-//! more; the rest of it follows by way of the change feed, through any crash.
+//! Deleting a model: the head and the list's pointer go first, so nothing can use or change it any
+//! more; then the rest of it, and what a crash leaves of that by way of the change feed.
 
 use domain::job::Failure;
 use ports::{Condition, Key, Query, Write};
@@ -18,7 +18,11 @@ pub async fn delete(app: &App, customer: &str, id: &str) -> Result<()> {
     let token = table::unless_failed(app.ports.records.transact(writes).await)?;
     app.caches().models.remove(id);
     let token = token.map_err(|_| Error::no_model(id).in_path())?;
-    Ok(app.ports.records.durable(token).await?)
+    app.ports.records.durable(token).await?;
+    if let Err(cause) = clear(app, id).await {
+        tracing::warn!(%cause, id, "what a deleted model leaves is cleared later");
+    }
+    Ok(())
 }
 
 /// Removes a model if it is as it was read; whether it was.

@@ -70,6 +70,7 @@ async fn apply(
             // somebody else changed the model meanwhile: the change is made to what it is now
             (Ok(false), None) => {}
             (Ok(false), Some(kept)) => kept.discard(app).await,
+            // it may be on record all the same, so its file stays
             (Err(error), _) => return Err(error),
         }
     }

@@ -75,3 +75,14 @@ async fn a_version_is_of_a_model_that_is_there_and_ones_own() {
     let refused = refusal(platform.upload(about, Some(&model)).await);
     assert!(refused.starts_with("name:") && refused.contains("PATCH"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_signature_that_is_too_large_for_a_head_is_refused() {
+    let platform = Platform::start().await;
+    let model = platform.model().await;
+    platform.names_output(&"y".repeat(70_000));
+    let refused = refusal(platform.upload(About::default(), Some(&model)).await);
+    assert!(refused.starts_with("model: ") && refused.contains("65536 are allowed"), "{refused}");
+    let page = models::versions(&platform.app, &platform.customer, &model, None, 50).await.unwrap();
+    assert_eq!(page.total, 1);
+}

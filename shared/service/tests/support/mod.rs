@@ -60,6 +60,8 @@ pub struct Platform {
     sent: Arc<Mutex<Vec<Sent>>>,
     /// How many numbers in a row the next model gives; `None` for any.
     width: Arc<Mutex<Option<usize>>>,
+    /// What the next model calls its output.
+    output: Arc<Mutex<String>>,
     _directory: tempfile::TempDir,
 }
 
@@ -90,7 +92,8 @@ impl Platform {
         let directory = tempfile::tempdir().unwrap();
         let store = Embedded::open(directory.path(), Options::default()).unwrap();
         let width = Arc::<Mutex<Option<usize>>>::default();
-        let inspected = width.clone();
+        let output = Arc::new(Mutex::new("output".to_owned()));
+        let (inspected, called) = (width.clone(), output.clone());
         store.functions().register(INSPECT_FUNCTION, Duration::from_secs(10), move |_| {
             let spec = |name: &str, size| Spec {
                 name: name.to_owned(),
@@ -99,7 +102,7 @@ impl Platform {
             };
             let signature = Signature {
                 inputs: vec![spec("input", Some(2))],
-                outputs: vec![spec("output", *inspected.lock().unwrap())],
+                outputs: vec![spec(&called.lock().unwrap(), *inspected.lock().unwrap())],
             };
             async { Ok(serde_json::to_vec(&Inspected::Signature(signature)).unwrap().into()) }
         });
@@ -113,7 +116,7 @@ impl Platform {
         let app = app(ports, engine);
         let (customer, key, key_id) = customer(&app).await;
         let _directory = directory;
-        Self { app, customer, key, key_id, store, disk, ahead_us, sent, width, _directory }
+        Self { app, customer, key, key_id, store, disk, ahead_us, sent, width, output, _directory }
     }
 
     /// From now on this looks at models in the place of `models-inspect`.
@@ -186,6 +189,11 @@ impl Platform {
     /// How many numbers in a row the models give that are uploaded from now on.
     pub fn gives(&self, width: usize) {
         *self.width.lock().unwrap() = Some(width);
+    }
+
+    /// What the models call their output that are uploaded from now on.
+    pub fn names_output(&self, name: &str) {
+        *self.output.lock().unwrap() = name.to_owned();
     }
 
     /// A model that gives so many numbers for each row.

@@ -7,7 +7,7 @@ use std::io::{Result, Write};
 const ROWS: u64 = 8;
 
 /// Writes a model whose weights take about `bytes` bytes, a piece at a time.
-pub fn write(bytes: u64, out: &mut impl Write) -> Result<()> {
+pub(crate) fn write(bytes: u64, out: &mut impl Write) -> Result<()> {
     let columns = (bytes / (4 * ROWS)).max(1);
     let weights = 4 * ROWS * columns;
     let node = [text(1, "x"), text(1, "w"), text(2, "y"), text(4, "MatMul")].concat();

@@ -12,6 +12,7 @@ pub(crate) fn route() -> Route {
         Action::GetRecords,
         Action::QueryRecords,
         Action::DeleteRecords,
+        Action::WriteBlobs,
         Action::DeleteBlobs,
     ])
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use domain::model::Pin;
 use quick_cache::{Weighter, sync::Cache};
 use service::adapters::Setup;
 use tokio::sync::Semaphore;
@@ -33,13 +32,14 @@ impl<T> Kept<T> {
         Arc::new(Self { ready, slots: Semaphore::new(cores) })
     }
 
-    pub(crate) fn get(&self, model: &Pin) -> Option<Arc<T>> {
-        self.ready.get(&name(model)).map(|(_, ready)| ready)
+    /// The adapter of a model, version and revision.
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<T>> {
+        self.ready.get(name).map(|(_, ready)| ready)
     }
 
-    pub(crate) fn insert(&self, model: &Pin, bytes: u64, ready: T) -> Arc<T> {
+    pub(crate) fn insert(&self, name: String, bytes: u64, ready: T) -> Arc<T> {
         let ready = Arc::new(ready);
-        self.ready.insert(name(model), (bytes, ready.clone()));
+        self.ready.insert(name, (bytes, ready.clone()));
         ready
     }
 }
@@ -47,8 +47,4 @@ impl<T> Kept<T> {
 /// How large a setup is, in bytes of JSON.
 pub(crate) fn size(setup: &Setup) -> u64 {
     serde_json::to_vec(setup).map_or(MAX_BYTES, |json| json.len() as u64)
-}
-
-fn name(model: &Pin) -> String {
-    format!("{}@{}/{}", model.id, model.version, model.revision)
 }

@@ -34,7 +34,8 @@ async fn postprocess(
         }
         Asked::Run { customer, model, on } => (customer, model, on),
     };
-    let after = match kept.get(&model) {
+    let name = format!("{}@{}/{}", model.id, model.version, model.revision);
+    let after = match kept.get(&name) {
         Some(after) => after,
         None => {
             let setup = match calls::after(&app, &customer, &model).await {
@@ -43,7 +44,7 @@ async fn postprocess(
             };
             let bytes = size(&setup);
             match make(setup) {
-                Ok(after) => kept.insert(&model, bytes, after),
+                Ok(after) => kept.insert(name, bytes, after),
                 Err(reason) => return Ok(Postprocessed::Refused(reason)),
             }
         }

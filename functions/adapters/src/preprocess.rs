@@ -36,7 +36,8 @@ async fn preprocess(
         }
         Asked::Run { customer, model, on } => (customer, model, on),
     };
-    let before = match kept.get(&model) {
+    let name = format!("{}@{}/{}", model.id, model.version, model.revision);
+    let before = match kept.get(&name) {
         Some(before) => before,
         None => {
             let setup = match calls::before(&app, &customer, &model).await {
@@ -45,7 +46,7 @@ async fn preprocess(
             };
             let bytes = size(&setup);
             match make(setup).await? {
-                Ok(before) => kept.insert(&model, bytes, before),
+                Ok(before) => kept.insert(name, bytes, before),
                 // another version of the model may take something else
                 Err(reason) => return Ok(refused("model_id", reason)),
             }

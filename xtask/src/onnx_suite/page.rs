@@ -110,5 +110,5 @@ fn kind(reason: &str) -> &'static str {
         ("cannot be run", "the engine needs constants, or lacks the combination"),
     ];
     let found = KINDS.iter().find(|(words, _)| reason.contains(words));
-    found.map_or("other", |(_, kind)| kind)
+    found.map_or("other", |(_, kind)| *kind)
 }

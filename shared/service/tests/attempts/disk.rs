@@ -87,29 +87,3 @@ async fn a_device_forgets_its_result_when_it_is_on_disk() {
     let ack: TaskAck = serde_json::from_str(&device.hears("taskAck").await).unwrap();
     assert!(ack.accepted);
 }
-
-#[tokio::test]
-async fn results_of_one_connection_wait_for_the_disk_together() {
-    const RESULTS: usize = 4;
-    let platform = Platform::start().await;
-    let model = platform.model().await;
-    let mut device = platform.device("desk").await;
-    for _ in 0..RESULTS {
-        platform.accepted(&model, json!({})).await;
-    }
-    platform.work().await;
-    let tasks = device.tasks();
-    assert_eq!(tasks.len(), RESULTS);
-    platform.disk.is_slow(true);
-    platform.disk.waited();
-    for task in &tasks {
-        device.finishes(task).await;
-    }
-    platform.disk.is_slow(false);
-    for _ in &tasks {
-        let ack: TaskAck = serde_json::from_str(&device.hears("taskAck").await).unwrap();
-        assert!(ack.accepted);
-    }
-    // whether it is on disk is asked once, then for those gathered first, then for the rest
-    assert!(platform.disk.waited_for(Token::LATEST) <= 3);
-}

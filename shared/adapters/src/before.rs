@@ -14,6 +14,9 @@ pub(crate) const MAX_FAULTS: usize = 20;
 /// The tensors of one input hold this much at most, in bytes.
 pub(crate) const MAX_BYTES: usize = 64 << 20;
 
+/// What an input holds, each with its path, and whether it came as a list.
+pub(crate) type Several<T> = (Vec<(String, T)>, bool);
+
 /// Why an adapter cannot be used with a model: a sentence that names the option or the input.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{0}")]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    before::{MAX_BYTES, Made, detail},
+    before::{MAX_BYTES, Made, Several, detail},
     numbers, options,
 };
 
@@ -157,7 +157,7 @@ fn layout(spec: &Spec, asked: Option<Layout>) -> Result<(Layout, usize, [Option<
 }
 
 /// The texts of all images with their paths, and whether they came as a list.
-fn pictures(input: Value) -> Result<(Vec<(String, String)>, bool), Vec<Detail>> {
+fn pictures(input: Value) -> Result<Several<String>, Vec<Detail>> {
     let (list, path) = match input {
         Value::Array(list) => (list, "input"),
         Value::Object(mut fields) => match fields.remove("images") {

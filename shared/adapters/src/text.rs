@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use tokenizers::{Tokenizer, TruncationParams};
 
 use crate::{
-    before::{MAX_BYTES, Made, detail},
+    before::{MAX_BYTES, Made, Several, detail},
     numbers, options,
 };
 
@@ -257,7 +257,7 @@ enum Item {
 }
 
 /// All texts with their paths, and whether they came as a list.
-fn items(input: Value) -> Result<(Vec<(String, Item)>, bool), Vec<Detail>> {
+fn items(input: Value) -> Result<Several<Item>, Vec<Detail>> {
     let (list, path) = match input {
         // a list of ids is one text
         Value::Array(list) if list.first().is_some_and(Value::is_number) => {

@@ -231,6 +231,7 @@ pub static OPERATORS: &[Operator] = &[
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

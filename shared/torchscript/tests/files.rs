@@ -1,5 +1,7 @@
 //! Genuine and harmful files, made by `fixtures/torchscript.py`.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::path::Path;
 
 fn fixture(name: &str) -> Vec<u8> {

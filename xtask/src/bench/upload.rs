@@ -13,7 +13,6 @@ use anyhow::{Context, Result, ensure};
 use super::children::{self, Process};
 
 #[path = "../../../tests/support/heavy.rs"]
-#[expect(unreachable_pub, reason = "the tests share it")]
 mod heavy;
 
 /// A large model in parts, by `dcmp model upload`

@@ -35,10 +35,13 @@ pub(super) enum Activation {
 /// A row's best scores, best first, with their indices.
 pub(super) type Best = Vec<(usize, f32)>;
 
+/// What a plan is made for: scores in a row, how many of them are wanted, and the activation.
+type Wanted = (usize, usize, Activation);
+
 /// The arithmetic of one adapter.
 #[derive(Default)]
 pub(super) struct Scores {
-    plans: Mutex<Vec<((usize, usize, Activation), Arc<Plan>)>>,
+    plans: Mutex<Vec<(Wanted, Arc<Plan>)>>,
 }
 
 impl Scores {

@@ -46,7 +46,10 @@ async fn a_models_id_alone_means_its_newest_version() {
     let path = format!("/models/{id}/versions?limit=2&cursor={cursor}");
     let (_, rest) = platform.client.get(&path).await;
     assert_eq!(rest["next_cursor"], Value::Null);
-    insta::assert_json_snapshot!(rest["versions"], { "[].uploaded_at" => "[time]" }, @r#"
+    insta::assert_json_snapshot!(rest["versions"], {
+        "[].uploaded_at" => "[time]",
+        "[].profile" => "[measured]",
+    }, @r#"
     [
       {
         "checksum": "sha256:0789daeab986f3142e979a53dd162b8d33e27f75c52e53d38d67c1ce8c53d53d",
@@ -71,6 +74,7 @@ async fn a_models_id_alone_means_its_newest_version() {
             ]
           }
         ],
+        "profile": "[measured]",
         "size": 1936,
         "status": "ready",
         "uploaded_at": "[time]",

@@ -77,12 +77,8 @@ impl About {
         match field {
             "name" => self.name = Some(text.to_owned()),
             "placement" => self.placement = Some(placement(field, text)?),
-            "input_schema" => {
-                let Declared { schema, properties } = declared(field, text)?;
-                description.input_schema = Some(schema);
-                description.features = properties;
-            }
-            "output_schema" => description.output_schema = Some(declared(field, text)?.schema),
+            "input_schema" => description.declare_input(Some(declared(field, text)?))?,
+            "output_schema" => description.declare_output(Some(declared(field, text)?))?,
             "labels" => {
                 let labels = json(field, text, "a list of names such as [\"cat\",\"dog\"]")?;
                 description.labels = Some(counted(field, labels)?);
@@ -114,6 +110,24 @@ impl About {
 }
 
 impl Description {
+    /// Sets the schema of the input, and with it the order of its columns; `None` clears both.
+    pub(super) fn declare_input(&mut self, given: Option<Declared>) -> Result<()> {
+        let field = "input_schema";
+        given.as_ref().map_or(Ok(()), |given| schema::check(field, &given.schema))?;
+        let (schema, features) = given.map(|given| (given.schema, given.properties)).unzip();
+        self.input_schema = schema;
+        self.features = features.unwrap_or_default();
+        self.check_size(field)
+    }
+
+    /// Sets the schema of the output, or clears it.
+    pub(super) fn declare_output(&mut self, given: Option<Declared>) -> Result<()> {
+        let field = "output_schema";
+        given.as_ref().map_or(Ok(()), |given| schema::check(field, &given.schema))?;
+        self.output_schema = given.map(|given| given.schema);
+        self.check_size(field)
+    }
+
     /// Refuses more than may be kept; `field` is what was added last.
     pub(super) fn check_size(&self, field: &str) -> Result<()> {
         let size = serde_json::to_vec(self).map_err(Error::internal)?.len();
@@ -132,9 +146,7 @@ fn json<T: serde::de::DeserializeOwned>(field: &str, text: &str, expected: &str)
 }
 
 fn declared(field: &str, text: &str) -> Result<Declared> {
-    let declared: Declared = json(field, text, "a JSON Schema object")?;
-    schema::check(field, &declared.schema)?;
-    Ok(declared)
+    json(field, text, "a JSON Schema object")
 }
 
 /// Labels that are not too many.

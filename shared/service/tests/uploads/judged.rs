@@ -132,6 +132,21 @@ async fn a_rejected_version_says_why_and_leaves_the_others() {
     assert_eq!(refusal(&platform, &id).await, None);
 }
 
+/// The columns of a table come in the order of the schema's text, which a map forgets.
+#[tokio::test]
+async fn a_schema_keeps_the_order_of_its_properties() {
+    let platform = Platform::start().await;
+    let schema = r#"{"properties": {"b": {}, "c": {}, "a": {}}}"#;
+    let checksum = Checksum::of(&file());
+    let body = format!(r#"{{"size": 10, "checksum": "{checksum}", "input_schema": {schema}}}"#);
+    let body = serde_json::from_str(&body).unwrap();
+    let new = New::read(&platform.app, &platform.customer, None, body).await.unwrap();
+    let begun = uploads::begin(&platform.app, &platform.customer, new, Commit::alone()).await;
+    let description = models::description(&platform.app, &begun.unwrap().id, 1).await.unwrap();
+    assert_eq!(description.features, ["b", "c", "a"]);
+    assert_eq!(description.input_schema.as_ref().map(|schema| schema.len()), Some(1));
+}
+
 #[tokio::test]
 async fn limits_are_named_before_anything_is_sent() {
     let platform = Platform::start().await;

@@ -3,7 +3,7 @@
 use domain::upload;
 use ports::Checksum;
 use protocol::rest::uploads as rest;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     parts::MAX_SIGNED,
@@ -94,14 +94,10 @@ fn plan(app: &App, body: &rest::NewUpload) -> Result<upload::Plan> {
 
 /// What is said of the model, as a form would say it.
 fn about(body: &rest::NewUpload) -> Result<About> {
-    let json =
-        |schema: &Option<Map<String, Value>>| schema.clone().map(|s| Value::Object(s).to_string());
     let mut about = About::default();
     for (field, text) in [
         ("name", body.name.clone()),
         ("placement", body.placement.clone()),
-        ("input_schema", json(&body.input_schema)),
-        ("output_schema", json(&body.output_schema)),
         ("labels", body.labels.clone().map(|labels| Value::from(labels).to_string())),
         ("preprocessing", body.preprocessing.clone()),
         ("postprocessing", body.postprocessing.clone()),
@@ -109,6 +105,12 @@ fn about(body: &rest::NewUpload) -> Result<About> {
         if let Some(text) = text {
             about.set(field, &text)?;
         }
+    }
+    if let Some(given) = &body.input_schema {
+        about.description.declare_input(Some(given.clone()))?;
+    }
+    if let Some(given) = &body.output_schema {
+        about.description.declare_output(Some(given.clone()))?;
     }
     Ok(about)
 }

@@ -1,6 +1,9 @@
 //! A table whose disk is as slow as a test wants it.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex},
+};
 
 use async_trait::async_trait;
 use ports::{Item, Key, Page, Query, Records, Result, Token, Write};
@@ -12,12 +15,22 @@ pub struct Disk {
     slow: watch::Sender<bool>,
     waited: Mutex<Vec<Token>>,
     writes: Mutex<Vec<Key>>,
+    then: Mutex<Option<Then>>,
 }
+
+/// The beginning of a sort key, and what happens once such an item was read.
+type Then = (String, Pin<Box<dyn Future<Output = ()> + Send>>);
 
 impl Disk {
     pub fn new(inner: Arc<dyn Records>) -> Self {
-        let (waited, writes) = Default::default();
-        Self { inner, slow: watch::Sender::new(false), waited, writes }
+        let (waited, writes, then) = Default::default();
+        Self { inner, slow: watch::Sender::new(false), waited, writes, then }
+    }
+
+    /// Does this, once, between the next reading of an item whose sort key begins so, and what its
+    /// reader does with it.
+    pub fn after_reading(&self, sort: &str, deed: impl Future<Output = ()> + Send + 'static) {
+        *self.then.lock().unwrap() = Some((sort.to_owned(), Box::pin(deed)));
     }
 
     /// From now on, and until told otherwise, nothing gets to the disk.
@@ -45,7 +58,12 @@ impl Disk {
 #[async_trait]
 impl Records for Disk {
     async fn get(&self, key: &Key) -> Result<Option<Item>> {
-        self.inner.get(key).await
+        let item = self.inner.get(key).await;
+        let then = self.then.lock().unwrap().take_if(|(sort, _)| key.sort.starts_with(&*sort));
+        if let Some((_, deed)) = then {
+            deed.await;
+        }
+        item
     }
 
     async fn batch_get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {

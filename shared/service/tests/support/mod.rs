@@ -157,6 +157,18 @@ impl Platform {
         folders.iter().flat_map(|folder| below(folder)).collect()
     }
 
+    /// Until it is called again, no whole file can be written, read or removed.
+    pub fn turn_files(&self) {
+        let [blobs, away] = ["blobs", "away"].map(|name| self._directory.path().join(name));
+        if away.exists() {
+            std::fs::remove_file(&blobs).unwrap();
+            std::fs::rename(away, blobs).unwrap();
+        } else {
+            std::fs::rename(&blobs, away).unwrap();
+            std::fs::write(blobs, "in the way").unwrap();
+        }
+    }
+
     /// What was sent to queues since the last call.
     pub fn sent(&self) -> Vec<Sent> {
         std::mem::take(&mut *self.sent.lock().unwrap())

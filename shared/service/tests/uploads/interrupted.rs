@@ -64,6 +64,32 @@ async fn work_is_taken_over_from_the_dead_alone() {
     assert_eq!((pending(&platform).await, platform.files().len()), (0, 1));
 }
 
+/// That the object store fails for a while says nothing of a file.
+#[tokio::test]
+async fn a_file_that_cannot_be_got_at_is_tried_again_later() {
+    let platform = Platform::start().await;
+    let begun = begin(&platform, json!({})).await.unwrap();
+    send(&platform, &begun, &[1, 2]).await;
+    complete(&platform, &begun).await.unwrap();
+    platform.turn_files();
+    for pause in [20, 40, 80, 160, 320, 600, 600] {
+        assert!(validate(&platform, &begun).await.is_err());
+        validate(&platform, &begun).await.expect("nobody tries at once");
+        platform.sent();
+        platform.pass(Duration::from_secs(pause - 10));
+        uploads::sweep(&platform.app).await.unwrap();
+        assert_eq!(platform.sent(), [], "not yet");
+        platform.pass(Duration::from_secs(11));
+        uploads::sweep(&platform.app).await.unwrap();
+        assert_eq!(platform.sent().len(), 1);
+    }
+    assert_eq!(shown(&platform, &begun).await.status, "validating");
+    platform.turn_files();
+    validate(&platform, &begun).await.unwrap();
+    assert_eq!(shown(&platform, &begun).await.status, "ready");
+    assert_eq!((pending(&platform).await, platform.files().len()), (0, 1));
+}
+
 fn small() -> Upload {
     Upload {
         bytes: "bytes".into(),

@@ -143,6 +143,7 @@ async fn announce_noted(
         part_size: plan.part_size(),
         started_ms: app.now_ms(),
         tries: 0,
+        failures: 0,
         busy_until_ms: 0,
         pending: pending.clone(),
         version: 1,

@@ -20,8 +20,11 @@ pub(super) struct Row {
     pub(super) upload: String,
     pub(super) part_size: u64,
     pub(super) started_ms: u64,
-    /// How often somebody began to look at the complete file.
+    /// How often somebody began to look at the complete file and died, or could not look into it.
     pub(super) tries: u32,
+    /// How often the file could not be got at.
+    #[serde(default)]
+    pub(super) failures: u32,
     /// Somebody is at it until then.
     pub(super) busy_until_ms: u64,
     /// Where the file is, and when it is looked after.

@@ -146,6 +146,15 @@ impl Platform {
         });
     }
 
+    /// From now on no adapter before a model can be used.
+    pub fn no_adapter_fits(&self) {
+        let refused = br#"{"refused": [{"path": "preprocessing", "message": "does not fit"}]}"#;
+        let limit = Duration::from_secs(10);
+        self.store.functions().register(PREPROCESS_FUNCTION, limit, move |_| async {
+            Ok(bytes::Bytes::from_static(refused))
+        });
+    }
+
     /// Every file of the object store, those of unfinished uploads included.
     pub fn files(&self) -> Vec<PathBuf> {
         fn below(folder: &Path) -> Vec<PathBuf> {

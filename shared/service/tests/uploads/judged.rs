@@ -1,5 +1,7 @@
 //! What becomes of a file whose parts came.
 
+use std::sync::Arc;
+
 use dcmp_service::{Error, models, models::Inspected};
 use protocol::rest::uploads::Progress;
 
@@ -130,6 +132,40 @@ async fn a_rejected_version_says_why_and_leaves_the_others() {
     assert!(reason.contains("input_shape: says [N, 7]"), "{reason}");
     assert_eq!(shown(&platform, &begun).await.version, 1);
     assert_eq!(refusal(&platform, &id).await, None);
+}
+
+/// What becomes the first ready version is compared with the adapters, whatever its number and way.
+#[tokio::test]
+async fn adapters_fit_the_first_ready_version() {
+    let platform = Platform::start().await;
+    let begun = begin(&platform, json!({ "preprocessing": "tabular" })).await.unwrap();
+    platform.no_adapter_fits();
+    let refused = platform.upload(models::About::default(), Some(&begun.id)).await.unwrap_err();
+    assert_eq!(refused.to_string(), "preprocessing: does not fit");
+    change(&platform, &begun.id, json!({ "preprocessing": null })).await;
+    platform.upload(models::About::default(), Some(&begun.id)).await.unwrap();
+    assert_eq!(statuses(&platform, &begun.id).await, ["uploading", "ready"]);
+}
+
+/// A model that changes while its first file is looked at.
+#[tokio::test]
+async fn adapters_that_change_meanwhile_are_compared_again() {
+    for (before, after, status) in
+        [(json!("tabular"), json!(null), "ready"), (json!(null), json!("tabular"), "rejected")]
+    {
+        let platform = Arc::new(Platform::start().await);
+        platform.no_adapter_fits();
+        let begun = begin(&platform, json!({ "preprocessing": before })).await.unwrap();
+        send(&platform, &begun, &[1, 2]).await;
+        complete(&platform, &begun).await.unwrap();
+        let (other, id) = (platform.clone(), begun.id.clone());
+        // when the first revision is compared
+        platform.disk.after_reading("R#", async move {
+            change(&other, &id, json!({ "preprocessing": after })).await;
+        });
+        validate(&platform, &begun).await.unwrap();
+        assert_eq!(shown(&platform, &begun).await.status, status);
+    }
 }
 
 /// The columns of a table come in the order of the schema's text, which a map forgets.

@@ -2,11 +2,14 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
-use ports::{Item, Key, Page, Query, Records, Result, Token, Write};
+use ports::{Error, Item, Key, Page, Query, Records, Result, Token, Write};
 use tokio::sync::watch;
 
 /// Passes on; holds up who waits for the disk while it is told to.
@@ -16,6 +19,7 @@ pub struct Disk {
     waited: Mutex<Vec<Token>>,
     writes: Mutex<Vec<Key>>,
     then: Mutex<Option<Then>>,
+    uncertain: AtomicBool,
 }
 
 /// The beginning of a sort key, and what happens once such an item was read.
@@ -24,7 +28,19 @@ type Then = (String, Pin<Box<dyn Future<Output = ()> + Send>>);
 impl Disk {
     pub fn new(inner: Arc<dyn Records>) -> Self {
         let (waited, writes, then) = Default::default();
-        Self { inner, slow: watch::Sender::new(false), waited, writes, then }
+        Self {
+            inner,
+            slow: watch::Sender::new(false),
+            waited,
+            writes,
+            then,
+            uncertain: AtomicBool::default(),
+        }
+    }
+
+    /// Of the next transaction, nobody is told that it took effect.
+    pub fn is_uncertain(&self) {
+        self.uncertain.store(true, Ordering::Relaxed);
     }
 
     /// Does this, once, between the next reading of an item whose sort key begins so, and what its
@@ -76,7 +92,11 @@ impl Records for Disk {
     }
 
     async fn transact(&self, writes: Vec<Write>) -> Result<Token> {
-        self.inner.transact(writes).await
+        let written = self.inner.transact(writes).await;
+        if self.uncertain.swap(false, Ordering::Relaxed) {
+            return Err(Error::Unavailable("the answer was lost".to_owned()));
+        }
+        written
     }
 
     async fn query(&self, query: Query) -> Result<Page> {

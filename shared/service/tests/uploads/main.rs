@@ -24,7 +24,7 @@ use dcmp_service::{
 use ports::{Checksum, Part, Query};
 use protocol::rest::{
     models::{Summary, Update},
-    uploads::{Begun, PartWanted},
+    uploads::{Begun, PartWanted, Plan},
 };
 use serde_json::{Value, json};
 

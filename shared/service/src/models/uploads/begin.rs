@@ -121,7 +121,8 @@ pub async fn begin(app: &App, customer: &str, new: New, commit: Commit) -> Resul
     let pending = pending::note(app, &target, app.settings().uploads.idle_ms).await?;
     let announced = announce_noted(app, customer, (target, file, given, plan), &pending, commit);
     let announced = announced.await;
-    if announced.is_err()
+    // after an error of ours it may be on record all the same: the timer looks after it
+    if announced.as_ref().is_err_and(|error| !matches!(error, Error::Internal(_)))
         && let Err(cause) = pending.discard(app).await
     {
         tracing::warn!(%cause, blob = pending.blob, "what an upload began with was not removed");

@@ -1,6 +1,6 @@
 //! Announcing a file that is to come in parts.
 
-use domain::upload;
+use domain::{model::Format, upload};
 use ports::Checksum;
 use protocol::rest::uploads as rest;
 use serde_json::Value;
@@ -13,7 +13,10 @@ use super::{
 use crate::{
     App, Error, Result,
     idempotency::Commit,
-    models::{About, Candidate, File, Given, Shape, Target, accept::announce, upload::read_format},
+    models::{
+        About, Candidate, File, Given, Shape, Target, accept::announce, inspect::declared,
+        upload::read_format,
+    },
 };
 
 /// A file that is to come in parts, as it was announced.
@@ -27,7 +30,7 @@ pub struct New {
 struct FileSaid {
     checksum: Checksum,
     size: u64,
-    format: domain::model::Format,
+    format: Format,
 }
 
 impl New {
@@ -49,6 +52,10 @@ impl New {
             input_shape: shape("input_shape", body.input_shape.as_deref())?,
             output_shape: shape("output_shape", body.output_shape.as_deref())?,
         };
+        if format == Format::Torchscript {
+            // its file does not say so, and is not to be sent in vain
+            declared(&given)?;
+        }
         let about = about(&body)?;
         let target = match model {
             Some(id) => Target::read(app, customer, Some(id.to_owned()), about, file_name)

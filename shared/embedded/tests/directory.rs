@@ -75,3 +75,13 @@ fn durabilities_are_words() {
     let refused = "disk".parse::<Durability>().unwrap_err().to_string();
     assert!(refused.contains("power") && refused.contains("process"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_file_among_the_uploads_is_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).unwrap();
+    let blobs = store.ports().blobs;
+    let upload = blobs.start_upload("model").await.unwrap();
+    std::fs::write(directory.path().join("uploads").join(".DS_Store"), "stray").unwrap();
+    assert_eq!(blobs.unfinished_uploads("model").await.unwrap(), [upload]);
+}

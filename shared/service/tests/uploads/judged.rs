@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dcmp_service::{Error, models, models::Inspected};
 use protocol::rest::uploads::Progress;
+use tokio::sync::Notify;
 
 use crate::*;
 
@@ -49,6 +50,35 @@ async fn a_file_that_came_in_parts_becomes_a_model() {
     assert_eq!((pending(&platform).await, platform.files().len()), (0, 1));
     models::delete(&platform.app, &platform.customer, &begun.id).await.unwrap();
     assert_nothing_stays(&platform).await;
+}
+
+/// The parts are joined by somebody else between the reading of the upload and of its parts.
+#[tokio::test]
+async fn what_is_asked_while_parts_are_joined_is_answered() {
+    let platform = Arc::new(Platform::start().await);
+    let looking = Arc::new(Notify::new());
+    let inspected = looking.clone();
+    platform.inspector(move || {
+        inspected.notify_one();
+        std::future::pending()
+    });
+    let joined_meanwhile = async || {
+        let begun = begin(&platform, json!({})).await.unwrap();
+        send(&platform, &begun, &[1, 2]).await;
+        let (other, that, looking) = (platform.clone(), begun.clone(), looking.clone());
+        platform.disk.after_reading("U#", async move {
+            complete(&other, &that).await.unwrap();
+            tokio::select! {
+                _ = validate(&other, &that) => panic!("it looks for ever"),
+                () = looking.notified() => {}
+            }
+        });
+        begun
+    };
+    let begun = joined_meanwhile().await;
+    assert_eq!(complete(&platform, &begun).await.unwrap().status, "validating");
+    let begun = joined_meanwhile().await;
+    assert_eq!(progress(&platform, &begun).await.status, "validating");
 }
 
 #[tokio::test]

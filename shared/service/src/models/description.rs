@@ -67,6 +67,9 @@ pub const MAX_DESCRIPTION: usize = 4 << 20;
 /// How many classes a model may name.
 const MAX_LABELS: usize = 100_000;
 
+/// How many sizes a shape may have; it is kept with the version until that is looked at.
+const MAX_DIMENSIONS: usize = 64;
+
 impl About {
     /// Sets one field of an upload's form.
     ///
@@ -190,9 +193,13 @@ fn one_of<A: Copy>(field: &str, name: &str, all: &[A], called: fn(A) -> &'static
 /// Reads a shape such as `[1, 10]`, `[null, 10]` or `[-1, 10]`.
 ///
 /// # Errors
-/// When it is not a list of sizes.
+/// When it is not a list of sizes, or longer than any file's.
 pub fn read_shape(field: &str, text: &str) -> Result<Shape> {
     let dims: Vec<Option<i64>> = json(field, text, "a list of sizes such as [1, 10]")?;
+    if dims.len() > MAX_DIMENSIONS {
+        let message = format!("has {} sizes, and {MAX_DIMENSIONS} are allowed", dims.len());
+        return Err(Error::invalid(field, message));
+    }
     dims.into_iter()
         .map(|dim| match dim {
             None | Some(-1) => Ok(None),

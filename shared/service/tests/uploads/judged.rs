@@ -229,6 +229,7 @@ async fn limits_are_named_before_anything_is_sent() {
         (json!({ "format": "zip" }), "format: `zip`"),
         (json!({ "format": "torchscript" }), "input_shape: TorchScript files do not say"),
         (json!({ "name": "" }), "name: a name has 1 to 200"),
+        (json!({ "input_shape": vec![1; 65] }), "input_shape: has 65 sizes, and 64 are allowed"),
         (json!({ "input_shape": [-2] }), "input_shape: -2 is no size"),
         (json!({ "labels": ["a"], "name": null, "version_of": "model_1" }), "labels: belongs"),
     ] {

@@ -272,7 +272,8 @@ fn with(mut head: Head, mut version: Version, accepted: Option<Accepted>) -> (He
     };
     let Signature { inputs, outputs } = signature;
     version.warnings = warnings;
-    if let Some(before) = &head.newest {
+    // of two on their way, the later may be ready first
+    if let Some(before) = head.newest.as_ref().filter(|newest| newest.number < version.number) {
         let mut differing = differences("input", &before.inputs, &inputs);
         differing.extend(differences("output", &before.outputs, &outputs));
         if let Some(more) = differing.len().checked_sub(MAX_WARNINGS).filter(|more| *more > 0) {

@@ -137,7 +137,8 @@ async fn versions_come_in_parts_too() {
     let third = begin(&platform, version).await.unwrap();
     assert_eq!((second.version, third.version), (2, 3));
     // the later one first
-    for begun in [&third, &second] {
+    for (begun, output) in [(&third, "late"), (&second, "output")] {
+        platform.names_output(output);
         assert_eq!(shown(&platform, &second).await.version, if begun.version == 3 { 1 } else { 3 });
         send(&platform, begun, &[1, 2]).await;
         complete(&platform, begun).await.unwrap();
@@ -145,6 +146,11 @@ async fn versions_come_in_parts_too() {
     }
     assert_eq!(shown(&platform, &second).await.version, 3);
     assert_eq!(statuses(&platform, &id).await, ["ready", "ready", "ready"]);
+    // each is compared with one before it
+    let (app, customer) = (&platform.app, &platform.customer);
+    let page = models::versions(app, customer, &id, None, 10).await.unwrap();
+    let warnings: Vec<_> = page.versions.iter().map(|one| one.warnings.len()).collect();
+    assert_eq!(warnings, [2, 0, 0], "{:?}", page.versions);
 }
 
 #[tokio::test]

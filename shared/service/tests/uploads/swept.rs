@@ -107,3 +107,22 @@ async fn a_model_is_deleted_with_its_upload() {
     uploads::sweep(&platform.app).await.unwrap();
     assert_nothing_stays(&platform).await;
 }
+
+#[tokio::test]
+async fn files_of_a_deleted_model_are_removed_in_the_end() {
+    let platform = Platform::start().await;
+    let id = platform.model().await;
+    platform.turn_files();
+    models::delete(&platform.app, &platform.customer, &id).await.unwrap();
+    platform.fold().await;
+    let look = async || {
+        platform.pass(Duration::from_secs(61));
+        uploads::sweep(&platform.app).await.unwrap();
+    };
+    // not yet
+    look().await;
+    platform.turn_files();
+    assert_eq!(platform.files().len(), 1);
+    look().await;
+    assert_nothing_stays(&platform).await;
+}

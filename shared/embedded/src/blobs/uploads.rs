@@ -6,7 +6,7 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::UNIX_EPOCH,
 };
 
@@ -22,11 +22,13 @@ const KEY: &str = "key";
 
 pub(super) struct Uploads {
     files: Arc<Files>,
+    /// Held while a part takes the place of another.
+    replacing: Mutex<()>,
 }
 
 impl Uploads {
     pub(super) fn new(files: Arc<Files>) -> Self {
-        Self { files }
+        Self { files, replacing: Mutex::default() }
     }
 
     pub(super) fn start(&self, key: &str, upload: &str) -> Result<()> {
@@ -49,7 +51,11 @@ impl Uploads {
 
     /// Puts a part that was written at its place, if its upload is still there.
     pub(super) fn keep(&self, part: Incoming, place: &Path) -> Result<()> {
-        part.keep_beside(place)?;
+        // takes long, and needs nobody to wait
+        part.sync()?;
+        // of two that came at the same time, each would remove the other
+        let _alone = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        part.rename(place)?;
         replace_others(place)
     }
 

@@ -11,6 +11,7 @@ pub(crate) fn route() -> Route {
     Route::new("models-delete", routes!(delete)).auth(Auth::Customer(Scope::Models)).uses(&[
         Action::GetRecords,
         Action::QueryRecords,
+        Action::WriteRecords,
         Action::DeleteRecords,
         Action::WriteBlobs,
         Action::DeleteBlobs,

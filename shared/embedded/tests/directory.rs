@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use dcmp_embedded::{Durability, Embedded, Options};
-use ports::{Condition, Item, Key, Write};
+use ports::{Checksum, Condition, Item, Key, Part, Write};
 
 fn open(directory: &std::path::Path) -> Result<Embedded, dcmp_embedded::OpenError> {
     Embedded::open(directory, Options::default())
@@ -74,4 +74,35 @@ fn durabilities_are_words() {
     }
     let refused = "disk".parse::<Durability>().unwrap_err().to_string();
     assert!(refused.contains("power") && refused.contains("process"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_file_among_the_uploads_is_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).unwrap();
+    let blobs = store.ports().blobs;
+    let upload = blobs.start_upload("model").await.unwrap();
+    std::fs::write(directory.path().join("uploads").join(".DS_Store"), "stray").unwrap();
+    assert_eq!(blobs.unfinished_uploads("model").await.unwrap(), [upload]);
+}
+
+/// The same part with different bytes, at the same time.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_parts_that_come_at_once_one_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).unwrap();
+    let blobs = store.ports().blobs;
+    let upload = blobs.start_upload("model").await.unwrap();
+    for round in 0..200 {
+        let sent = ["one", "two", "three", "four"].map(|text| {
+            let (blobs, upload) = (blobs.clone(), upload.clone());
+            let bytes = bytes::Bytes::from(format!("{text} {round}"));
+            let part = Part { number: 1, checksum: Checksum::of(&bytes) };
+            tokio::spawn(async move { blobs.put_part("model", &upload, part, bytes).await })
+        });
+        for sent in sent {
+            sent.await.unwrap().unwrap();
+        }
+        assert_eq!(blobs.uploaded_parts("model", &upload).await.unwrap().len(), 1);
+    }
 }

@@ -138,11 +138,23 @@ impl Incoming {
     }
 
     /// Puts the file on disk and at its place in a folder that somebody may remove meanwhile.
-    pub(super) fn keep_beside(mut self, place: &Path) -> Result<()> {
-        if self.files.durability == Durability::Power {
-            let synced = File::open(&self.path).and_then(|file| file.sync_all());
-            synced.map_err(Error::unavailable)?;
+    pub(super) fn keep_beside(self, place: &Path) -> Result<()> {
+        self.sync()?;
+        self.rename(place)
+    }
+
+    /// Puts the file on disk, if a crash of the machine is to be survived.
+    pub(super) fn sync(&self) -> Result<()> {
+        match self.files.durability {
+            Durability::Power => {
+                File::open(&self.path).and_then(|file| file.sync_all()).map_err(Error::unavailable)
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// Puts a file that is on disk at its place.
+    pub(super) fn rename(mut self, place: &Path) -> Result<()> {
         if found(fs::rename(&self.path, place))?.is_none() {
             return Err(Error::NotFound("what this belongs to was removed".to_owned()));
         }

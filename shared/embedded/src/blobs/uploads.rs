@@ -6,7 +6,7 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::UNIX_EPOCH,
 };
 
@@ -22,11 +22,13 @@ const KEY: &str = "key";
 
 pub(super) struct Uploads {
     files: Arc<Files>,
+    /// Held while a part takes the place of another.
+    replacing: Mutex<()>,
 }
 
 impl Uploads {
     pub(super) fn new(files: Arc<Files>) -> Self {
-        Self { files }
+        Self { files, replacing: Mutex::default() }
     }
 
     pub(super) fn start(&self, key: &str, upload: &str) -> Result<()> {
@@ -49,7 +51,11 @@ impl Uploads {
 
     /// Puts a part that was written at its place, if its upload is still there.
     pub(super) fn keep(&self, part: Incoming, place: &Path) -> Result<()> {
-        part.keep_beside(place)?;
+        // takes long, and needs nobody to wait
+        part.sync()?;
+        // of two that came at the same time, each would remove the other
+        let _alone = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        part.rename(place)?;
         replace_others(place)
     }
 
@@ -63,7 +69,7 @@ impl Uploads {
     pub(super) fn parts(&self, key: &str, upload: &str) -> Result<Vec<Uploaded>> {
         let folder = self.folder(key, upload)?;
         let mut parts = BTreeMap::<u32, Uploaded>::new();
-        for entry in folder.read_dir().map_err(Error::unavailable)?.flatten() {
+        for entry in entries(&folder)?.flatten() {
             let Some(part) = read_name(&entry.file_name().to_string_lossy()) else { continue };
             let Some(metadata) = found(entry.metadata())? else { continue };
             let written = metadata.modified().map_err(Error::unavailable)?;
@@ -82,7 +88,10 @@ impl Uploads {
     pub(super) fn of(&self, key: &str) -> Result<Vec<String>> {
         let mut uploads = Vec::new();
         for entry in self.files.uploads.read_dir().map_err(Error::unavailable)?.flatten() {
-            if found(fs::read_to_string(entry.path().join(KEY)))?.as_deref() == Some(key) {
+            // a file that is none of ours, `.DS_Store` for example, is no upload
+            if entry.path().is_dir()
+                && found(fs::read_to_string(entry.path().join(KEY)))?.as_deref() == Some(key)
+            {
                 uploads.push(entry.file_name().to_string_lossy().into_owned());
             }
         }
@@ -139,7 +148,6 @@ impl Uploads {
     }
 
     fn folder(&self, key: &str, upload: &str) -> Result<PathBuf> {
-        let missing = || Error::NotFound("there is no such upload of this key".to_owned());
         // Ids are made here; anything else must not become a path.
         let is_id = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         if upload.is_empty() || !upload.bytes().all(is_id) {
@@ -151,6 +159,15 @@ impl Uploads {
             _ => Err(missing()),
         }
     }
+}
+
+/// What is in an upload's folder, which may have been joined or removed a moment ago.
+fn entries(folder: &Path) -> Result<fs::ReadDir> {
+    found(folder.read_dir())?.ok_or_else(missing)
+}
+
+fn missing() -> Error {
+    Error::NotFound("there is no such upload of this key".to_owned())
 }
 
 /// Whether the part's number is allowed.
@@ -186,4 +203,17 @@ fn read_name(name: &str) -> Option<Part> {
     let (number, hex) = name.split_once('-')?;
     let checksum = Checksum::parse(&format!("sha256:{hex}"))?;
     Some(Part { number: number.parse().ok()?, checksum })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_folder_that_vanished_is_no_upload() {
+        let directory = tempfile::tempdir().unwrap();
+        let vanished = entries(&directory.path().join("upload_1"));
+        assert!(matches!(vanished, Err(Error::NotFound(_))), "{vanished:?}");
+    }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
+
+use super::schema::Declared;
 
 /// A file that is to come in parts (`POST /models` as JSON): what it is, and what the form of a small
 /// upload says of a model.
@@ -31,9 +32,11 @@ pub struct NewUpload {
     /// Compared with the file.
     pub output_shape: Option<Vec<Option<i64>>>,
     /// JSON Schema.
-    pub input_schema: Option<Map<String, Value>>,
+    #[schema(value_type = Option<serde_json::Map<String, serde_json::Value>>)]
+    pub input_schema: Option<Declared>,
     /// JSON Schema.
-    pub output_schema: Option<Map<String, Value>>,
+    #[schema(value_type = Option<serde_json::Map<String, serde_json::Value>>)]
+    pub output_schema: Option<Declared>,
     /// Names of the classes.
     pub labels: Option<Vec<String>>,
     /// The adapter before the model.

@@ -235,26 +235,33 @@ async fn record<A: Serialize>(
             }
             Ok(answer)
         }
-        Target::VersionOf(id) => loop {
-            let mut head = find::read(app, &customer, &id).await?;
-            let read = head.changes;
-            head.last += 1;
-            let version = Version { number: head.last, ..version.clone() };
-            let (head, version) = with(head, version, accepted.clone());
-            let answer = answer(show::summary(&head, &version));
-            let mut writes = vec![stored::row(&id, &version, Condition::Absent)?, head.write()?];
-            writes.extend(more(version.number)?);
-            match commit.write(app, writes, &answer).await {
-                // another version or a change of the model came between: this one is the next
-                Err(Error::Conflict(_))
-                    if find::read(app, &customer, &id).await?.changes != read => {}
-                Err(error) => return Err(error),
-                Ok(()) => {
-                    app.caches().models.remove(&id);
-                    return Ok(answer);
+        Target::VersionOf(id) => {
+            let mut fitting = None;
+            loop {
+                let mut head = find::read(app, &customer, &id).await?;
+                if let Some(accepted) = &accepted {
+                    fits(app, &head, accepted, &mut fitting).await?;
+                }
+                let read = head.changes;
+                head.last += 1;
+                let version = Version { number: head.last, ..version.clone() };
+                let (head, version) = with(head, version, accepted.clone());
+                let answer = answer(show::summary(&head, &version));
+                let mut writes =
+                    vec![stored::row(&id, &version, Condition::Absent)?, head.write()?];
+                writes.extend(more(version.number)?);
+                match commit.write(app, writes, &answer).await {
+                    // another version or a change of the model came between: this one is the next
+                    Err(Error::Conflict(_))
+                        if find::read(app, &customer, &id).await?.changes != read => {}
+                    Err(error) => return Err(error),
+                    Ok(()) => {
+                        app.caches().models.remove(&id);
+                        return Ok(answer);
+                    }
                 }
             }
-        },
+        }
     }
 }
 
@@ -265,7 +272,8 @@ fn with(mut head: Head, mut version: Version, accepted: Option<Accepted>) -> (He
     };
     let Signature { inputs, outputs } = signature;
     version.warnings = warnings;
-    if let Some(before) = &head.newest {
+    // of two on their way, the later may be ready first
+    if let Some(before) = head.newest.as_ref().filter(|newest| newest.number < version.number) {
         let mut differing = differences("input", &before.inputs, &inputs);
         differing.extend(differences("output", &before.outputs, &outputs));
         if let Some(more) = differing.len().checked_sub(MAX_WARNINGS).filter(|more| *more > 0) {
@@ -314,7 +322,7 @@ pub(super) async fn judge(app: &App, id: &str, number: u32) -> Result<()> {
     if version.status != Status::Validating {
         return Ok(());
     }
-    let accepted = match inspect_announced(app, &head, &version).await {
+    let accepted = match inspect(app, &version.blob, version.format, &version.given).await {
         Ok(accepted) => accepted,
         Err(refused @ Error::Invalid(_)) => {
             let reason = refused.to_string();
@@ -322,13 +330,22 @@ pub(super) async fn judge(app: &App, id: &str, number: u32) -> Result<()> {
         }
         Err(error) => return Err(error),
     };
+    let mut fitting = None;
     loop {
         let head = find::load(app, id).await?;
         let version = Version::clone(&*find::version(app, &head, number).await?);
         if version.status != Status::Validating {
             return Ok(());
         }
-        let (head, version) = with(head, version, Some(accepted.clone()));
+        let (head, version) = match fits(app, &head, &accepted, &mut fitting).await {
+            Ok(()) => with(head, version, Some(accepted.clone())),
+            // only if the model is still as it was looked at, like the other
+            Err(refused @ Error::Invalid(_)) => {
+                let (status, reason) = (Status::Rejected, Some(refused.to_string()));
+                (head, Arc::new(Version { status, reason, ..version }))
+            }
+            Err(error) => return Err(error),
+        };
         let row = stored::row(id, &version, Condition::Exists)?;
         if stored::commit(app, &head, vec![row]).await? {
             return Ok(());
@@ -336,15 +353,25 @@ pub(super) async fn judge(app: &App, id: &str, number: u32) -> Result<()> {
     }
 }
 
-/// What is in the file of a version; the adapters of a new model must fit it.
-async fn inspect_announced(app: &App, head: &Head, version: &Version) -> Result<Accepted> {
-    let accepted = inspect(app, &version.blob, version.format, &version.given).await?;
-    if head.newest.is_none() {
-        let description = revisions::description(app, &head.id, head.revision).await?;
-        let Signature { inputs, outputs } = &accepted.signature;
-        adapters::check(app, &description, inputs, outputs).await?;
+/// Whether the adapters of a model fit what is to be its first ready version: nobody could compare
+/// them with a file before. `fitting` is the revision of which that is known, across repetitions.
+///
+/// # Errors
+/// `Invalid` when they do not.
+async fn fits(
+    app: &App,
+    head: &Head,
+    accepted: &Accepted,
+    fitting: &mut Option<u32>,
+) -> Result<()> {
+    if head.newest.is_some() || *fitting == Some(head.revision) {
+        return Ok(());
     }
-    Ok(accepted)
+    let description = revisions::description(app, &head.id, head.revision).await?;
+    let Signature { inputs, outputs } = &accepted.signature;
+    adapters::check(app, &description, inputs, outputs).await?;
+    *fitting = Some(head.revision);
+    Ok(())
 }
 
 /// Rejects a version for a reason, if it has this status; whether it had.

@@ -5,7 +5,10 @@ use domain::job::Failure;
 use ports::{Condition, Key, Query, Write};
 use serde::Deserialize;
 
-use super::{Head, find, uploads::remove_file};
+use super::{
+    Head, find,
+    uploads::{note_left, remove_file},
+};
 use crate::{App, Error, Result, table};
 
 /// Removes a model; jobs that still run it fail cleanly when a device asks for its file.
@@ -51,7 +54,7 @@ struct Row {
 }
 
 /// Removes the versions and revisions of a deleted model, and their files. A file that cannot be
-/// deleted is left there: the feed does not wait for it.
+/// deleted now is left to the timer: the feed does not wait for it.
 pub(crate) async fn clear(app: &App, id: &str) -> Result<()> {
     let records = &*app.ports.records;
     loop {
@@ -62,13 +65,15 @@ pub(crate) async fn clear(app: &App, id: &str) -> Result<()> {
         for (sort, item) in page.items {
             let key = Key::new(table::model_rows(id), sort);
             let row: Row = table::readable(&key, &item).unwrap_or_default();
+            let mut writes = vec![Write::delete(key, Condition::Always)];
             // before its row, which is how it is found
             if let Some(blob) = row.blob
                 && let Err(cause) = remove_file(app, &blob).await
             {
-                tracing::warn!(%cause, blob, "a file of a removed model was not deleted");
+                tracing::warn!(%cause, blob, "a file of a removed model is deleted later");
+                writes.push(note_left(app, id, blob)?);
             }
-            records.write(Write::delete(key, Condition::Always)).await?;
+            records.transact(writes).await?;
         }
     }
 }

@@ -67,6 +67,9 @@ pub const MAX_DESCRIPTION: usize = 4 << 20;
 /// How many classes a model may name.
 const MAX_LABELS: usize = 100_000;
 
+/// How many sizes a shape may have; it is kept with the version until that is looked at.
+const MAX_DIMENSIONS: usize = 64;
+
 impl About {
     /// Sets one field of an upload's form.
     ///
@@ -77,12 +80,8 @@ impl About {
         match field {
             "name" => self.name = Some(text.to_owned()),
             "placement" => self.placement = Some(placement(field, text)?),
-            "input_schema" => {
-                let Declared { schema, properties } = declared(field, text)?;
-                description.input_schema = Some(schema);
-                description.features = properties;
-            }
-            "output_schema" => description.output_schema = Some(declared(field, text)?.schema),
+            "input_schema" => description.declare_input(Some(declared(field, text)?))?,
+            "output_schema" => description.declare_output(Some(declared(field, text)?))?,
             "labels" => {
                 let labels = json(field, text, "a list of names such as [\"cat\",\"dog\"]")?;
                 description.labels = Some(counted(field, labels)?);
@@ -114,6 +113,24 @@ impl About {
 }
 
 impl Description {
+    /// Sets the schema of the input, and with it the order of its columns; `None` clears both.
+    pub(super) fn declare_input(&mut self, given: Option<Declared>) -> Result<()> {
+        let field = "input_schema";
+        given.as_ref().map_or(Ok(()), |given| schema::check(field, &given.schema))?;
+        let (schema, features) = given.map(|given| (given.schema, given.properties)).unzip();
+        self.input_schema = schema;
+        self.features = features.unwrap_or_default();
+        self.check_size(field)
+    }
+
+    /// Sets the schema of the output, or clears it.
+    pub(super) fn declare_output(&mut self, given: Option<Declared>) -> Result<()> {
+        let field = "output_schema";
+        given.as_ref().map_or(Ok(()), |given| schema::check(field, &given.schema))?;
+        self.output_schema = given.map(|given| given.schema);
+        self.check_size(field)
+    }
+
     /// Refuses more than may be kept; `field` is what was added last.
     pub(super) fn check_size(&self, field: &str) -> Result<()> {
         let size = serde_json::to_vec(self).map_err(Error::internal)?.len();
@@ -132,9 +149,7 @@ fn json<T: serde::de::DeserializeOwned>(field: &str, text: &str, expected: &str)
 }
 
 fn declared(field: &str, text: &str) -> Result<Declared> {
-    let declared: Declared = json(field, text, "a JSON Schema object")?;
-    schema::check(field, &declared.schema)?;
-    Ok(declared)
+    json(field, text, "a JSON Schema object")
 }
 
 /// Labels that are not too many.
@@ -178,9 +193,13 @@ fn one_of<A: Copy>(field: &str, name: &str, all: &[A], called: fn(A) -> &'static
 /// Reads a shape such as `[1, 10]`, `[null, 10]` or `[-1, 10]`.
 ///
 /// # Errors
-/// When it is not a list of sizes.
+/// When it is not a list of sizes, or longer than any file's.
 pub fn read_shape(field: &str, text: &str) -> Result<Shape> {
     let dims: Vec<Option<i64>> = json(field, text, "a list of sizes such as [1, 10]")?;
+    if dims.len() > MAX_DIMENSIONS {
+        let message = format!("has {} sizes, and {MAX_DIMENSIONS} are allowed", dims.len());
+        return Err(Error::invalid(field, message));
+    }
     dims.into_iter()
         .map(|dim| match dim {
             None | Some(-1) => Ok(None),

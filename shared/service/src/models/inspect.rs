@@ -84,7 +84,7 @@ pub(super) async fn inspect(
 
 /// The signature of a file that does not hold one, as its owner declares it: one float32 input and
 /// output.
-fn declared(given: &Given) -> Result<Signature> {
+pub(super) fn declared(given: &Given) -> Result<Signature> {
     let spec = |name: &str, field: &str, shape: &Option<Shape>| {
         let shape = shape.clone().ok_or_else(|| {
             Error::invalid(

@@ -7,7 +7,7 @@ use protocol::rest::models as rest;
 use super::{
     Description, Head,
     description::{counted, label, placement, postprocessing, preprocessing},
-    find, revisions, schema, show, stored,
+    find, revisions, show, stored,
 };
 use crate::{App, Error, Result, adapters};
 
@@ -102,17 +102,10 @@ fn change_head(head: &mut Head, update: &rest::Update) -> Result<bool> {
 
 fn change_description(description: &mut Description, update: &rest::Update) -> Result<()> {
     if let Some(given) = &update.input_schema {
-        given.as_ref().map_or(Ok(()), |given| schema::check("input_schema", &given.schema))?;
-        let (schema, features) =
-            given.clone().map(|given| (given.schema, given.properties)).unzip();
-        description.input_schema = schema;
-        description.features = features.unwrap_or_default();
-        description.check_size("input_schema")?;
+        description.declare_input(given.clone())?;
     }
     if let Some(given) = &update.output_schema {
-        given.as_ref().map_or(Ok(()), |given| schema::check("output_schema", &given.schema))?;
-        description.output_schema = given.clone().map(|given| given.schema);
-        description.check_size("output_schema")?;
+        description.declare_output(given.clone())?;
     }
     if let Some(given) = &update.labels {
         let labels = given.clone().map(|labels| counted("labels", labels));

@@ -17,7 +17,7 @@ pub use begin::{New, begin};
 pub use complete::complete;
 pub use give_up::give_up;
 pub use parts::{progress, sign};
-pub(super) use pending::{Pending, note_at_once, remove_file};
+pub(super) use pending::{Pending, note_at_once, note_left, remove_file};
 pub use sweep::sweep;
 pub use validate::validate;
 

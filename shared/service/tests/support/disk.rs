@@ -1,9 +1,15 @@
 //! A table whose disk is as slow as a test wants it.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
-use ports::{Item, Key, Page, Query, Records, Result, Token, Write};
+use ports::{Error, Item, Key, Page, Query, Records, Result, Token, Write};
 use tokio::sync::watch;
 
 /// Passes on; holds up who waits for the disk while it is told to.
@@ -12,12 +18,35 @@ pub struct Disk {
     slow: watch::Sender<bool>,
     waited: Mutex<Vec<Token>>,
     writes: Mutex<Vec<Key>>,
+    then: Mutex<Option<Then>>,
+    uncertain: AtomicBool,
 }
+
+/// The beginning of a sort key, and what happens once such an item was read.
+type Then = (String, Pin<Box<dyn Future<Output = ()> + Send>>);
 
 impl Disk {
     pub fn new(inner: Arc<dyn Records>) -> Self {
-        let (waited, writes) = Default::default();
-        Self { inner, slow: watch::Sender::new(false), waited, writes }
+        let (waited, writes, then) = Default::default();
+        Self {
+            inner,
+            slow: watch::Sender::new(false),
+            waited,
+            writes,
+            then,
+            uncertain: AtomicBool::default(),
+        }
+    }
+
+    /// Of the next transaction, nobody is told that it took effect.
+    pub fn is_uncertain(&self) {
+        self.uncertain.store(true, Ordering::Relaxed);
+    }
+
+    /// Does this, once, between the next reading of an item whose sort key begins so, and what its
+    /// reader does with it.
+    pub fn after_reading(&self, sort: &str, deed: impl Future<Output = ()> + Send + 'static) {
+        *self.then.lock().unwrap() = Some((sort.to_owned(), Box::pin(deed)));
     }
 
     /// From now on, and until told otherwise, nothing gets to the disk.
@@ -45,7 +74,12 @@ impl Disk {
 #[async_trait]
 impl Records for Disk {
     async fn get(&self, key: &Key) -> Result<Option<Item>> {
-        self.inner.get(key).await
+        let item = self.inner.get(key).await;
+        let then = self.then.lock().unwrap().take_if(|(sort, _)| key.sort.starts_with(&*sort));
+        if let Some((_, deed)) = then {
+            deed.await;
+        }
+        item
     }
 
     async fn batch_get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
@@ -58,7 +92,11 @@ impl Records for Disk {
     }
 
     async fn transact(&self, writes: Vec<Write>) -> Result<Token> {
-        self.inner.transact(writes).await
+        let written = self.inner.transact(writes).await;
+        if self.uncertain.swap(false, Ordering::Relaxed) {
+            return Err(Error::Unavailable("the answer was lost".to_owned()));
+        }
+        written
     }
 
     async fn query(&self, query: Query) -> Result<Page> {

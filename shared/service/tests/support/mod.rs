@@ -146,6 +146,15 @@ impl Platform {
         });
     }
 
+    /// From now on no adapter before a model can be used.
+    pub fn no_adapter_fits(&self) {
+        let refused = br#"{"refused": [{"path": "preprocessing", "message": "does not fit"}]}"#;
+        let limit = Duration::from_secs(10);
+        self.store.functions().register(PREPROCESS_FUNCTION, limit, move |_| async {
+            Ok(bytes::Bytes::from_static(refused))
+        });
+    }
+
     /// Every file of the object store, those of unfinished uploads included.
     pub fn files(&self) -> Vec<PathBuf> {
         fn below(folder: &Path) -> Vec<PathBuf> {
@@ -155,6 +164,18 @@ impl Platform {
         let folders =
             ["blobs", "uploads", "incoming"].map(|name| self._directory.path().join(name));
         folders.iter().flat_map(|folder| below(folder)).collect()
+    }
+
+    /// Until it is called again, no whole file can be written, read or removed.
+    pub fn turn_files(&self) {
+        let [blobs, away] = ["blobs", "away"].map(|name| self._directory.path().join(name));
+        if away.exists() {
+            std::fs::remove_file(&blobs).unwrap();
+            std::fs::rename(away, blobs).unwrap();
+        } else {
+            std::fs::rename(&blobs, away).unwrap();
+            std::fs::write(blobs, "in the way").unwrap();
+        }
     }
 
     /// What was sent to queues since the last call.

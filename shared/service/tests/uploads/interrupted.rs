@@ -64,6 +64,51 @@ async fn work_is_taken_over_from_the_dead_alone() {
     assert_eq!((pending(&platform).await, platform.files().len()), (0, 1));
 }
 
+/// An announcement that took effect although its maker was told otherwise.
+#[tokio::test]
+async fn an_upload_that_may_be_on_record_stays() {
+    let platform = Platform::start().await;
+    platform.disk.is_uncertain();
+    assert!(begin(&platform, json!({})).await.is_err());
+    let models = models::list(&platform.app, &platform.customer, None, 10).await.unwrap().models;
+    let begun = Begun {
+        id: models[0].id.clone(),
+        version: 1,
+        status: "uploading".to_owned(),
+        upload: Plan { part_size: 0, part_count: 0, parts: Vec::new(), expires_at: String::new() },
+    };
+    send(&platform, &begun, &[1, 2]).await;
+    complete(&platform, &begun).await.unwrap();
+    validate(&platform, &begun).await.unwrap();
+    assert_eq!(shown(&platform, &begun).await.status, "ready");
+}
+
+/// That the object store fails for a while says nothing of a file.
+#[tokio::test]
+async fn a_file_that_cannot_be_got_at_is_tried_again_later() {
+    let platform = Platform::start().await;
+    let begun = begin(&platform, json!({})).await.unwrap();
+    send(&platform, &begun, &[1, 2]).await;
+    complete(&platform, &begun).await.unwrap();
+    platform.turn_files();
+    for pause in [20, 40, 80, 160, 320, 600, 600] {
+        assert!(validate(&platform, &begun).await.is_err());
+        validate(&platform, &begun).await.expect("nobody tries at once");
+        platform.sent();
+        platform.pass(Duration::from_secs(pause - 10));
+        uploads::sweep(&platform.app).await.unwrap();
+        assert_eq!(platform.sent(), [], "not yet");
+        platform.pass(Duration::from_secs(11));
+        uploads::sweep(&platform.app).await.unwrap();
+        assert_eq!(platform.sent().len(), 1);
+    }
+    assert_eq!(shown(&platform, &begun).await.status, "validating");
+    platform.turn_files();
+    validate(&platform, &begun).await.unwrap();
+    assert_eq!(shown(&platform, &begun).await.status, "ready");
+    assert_eq!((pending(&platform).await, platform.files().len()), (0, 1));
+}
+
 fn small() -> Upload {
     Upload {
         bytes: "bytes".into(),

@@ -1,7 +1,10 @@
 //! What becomes of a file whose parts came.
 
+use std::sync::Arc;
+
 use dcmp_service::{Error, models, models::Inspected};
 use protocol::rest::uploads::Progress;
+use tokio::sync::Notify;
 
 use crate::*;
 
@@ -47,6 +50,35 @@ async fn a_file_that_came_in_parts_becomes_a_model() {
     assert_eq!((pending(&platform).await, platform.files().len()), (0, 1));
     models::delete(&platform.app, &platform.customer, &begun.id).await.unwrap();
     assert_nothing_stays(&platform).await;
+}
+
+/// The parts are joined by somebody else between the reading of the upload and of its parts.
+#[tokio::test]
+async fn what_is_asked_while_parts_are_joined_is_answered() {
+    let platform = Arc::new(Platform::start().await);
+    let looking = Arc::new(Notify::new());
+    let inspected = looking.clone();
+    platform.inspector(move || {
+        inspected.notify_one();
+        std::future::pending()
+    });
+    let joined_meanwhile = async || {
+        let begun = begin(&platform, json!({})).await.unwrap();
+        send(&platform, &begun, &[1, 2]).await;
+        let (other, that, looking) = (platform.clone(), begun.clone(), looking.clone());
+        platform.disk.after_reading("U#", async move {
+            complete(&other, &that).await.unwrap();
+            tokio::select! {
+                _ = validate(&other, &that) => panic!("it looks for ever"),
+                () = looking.notified() => {}
+            }
+        });
+        begun
+    };
+    let begun = joined_meanwhile().await;
+    assert_eq!(complete(&platform, &begun).await.unwrap().status, "validating");
+    let begun = joined_meanwhile().await;
+    assert_eq!(progress(&platform, &begun).await.status, "validating");
 }
 
 #[tokio::test]
@@ -105,7 +137,8 @@ async fn versions_come_in_parts_too() {
     let third = begin(&platform, version).await.unwrap();
     assert_eq!((second.version, third.version), (2, 3));
     // the later one first
-    for begun in [&third, &second] {
+    for (begun, output) in [(&third, "late"), (&second, "output")] {
+        platform.names_output(output);
         assert_eq!(shown(&platform, &second).await.version, if begun.version == 3 { 1 } else { 3 });
         send(&platform, begun, &[1, 2]).await;
         complete(&platform, begun).await.unwrap();
@@ -113,6 +146,11 @@ async fn versions_come_in_parts_too() {
     }
     assert_eq!(shown(&platform, &second).await.version, 3);
     assert_eq!(statuses(&platform, &id).await, ["ready", "ready", "ready"]);
+    // each is compared with one before it
+    let (app, customer) = (&platform.app, &platform.customer);
+    let page = models::versions(app, customer, &id, None, 10).await.unwrap();
+    let warnings: Vec<_> = page.versions.iter().map(|one| one.warnings.len()).collect();
+    assert_eq!(warnings, [2, 0, 0], "{:?}", page.versions);
 }
 
 #[tokio::test]
@@ -132,6 +170,55 @@ async fn a_rejected_version_says_why_and_leaves_the_others() {
     assert_eq!(refusal(&platform, &id).await, None);
 }
 
+/// What becomes the first ready version is compared with the adapters, whatever its number and way.
+#[tokio::test]
+async fn adapters_fit_the_first_ready_version() {
+    let platform = Platform::start().await;
+    let begun = begin(&platform, json!({ "preprocessing": "tabular" })).await.unwrap();
+    platform.no_adapter_fits();
+    let refused = platform.upload(models::About::default(), Some(&begun.id)).await.unwrap_err();
+    assert_eq!(refused.to_string(), "preprocessing: does not fit");
+    change(&platform, &begun.id, json!({ "preprocessing": null })).await;
+    platform.upload(models::About::default(), Some(&begun.id)).await.unwrap();
+    assert_eq!(statuses(&platform, &begun.id).await, ["uploading", "ready"]);
+}
+
+/// A model that changes while its first file is looked at.
+#[tokio::test]
+async fn adapters_that_change_meanwhile_are_compared_again() {
+    for (before, after, status) in
+        [(json!("tabular"), json!(null), "ready"), (json!(null), json!("tabular"), "rejected")]
+    {
+        let platform = Arc::new(Platform::start().await);
+        platform.no_adapter_fits();
+        let begun = begin(&platform, json!({ "preprocessing": before })).await.unwrap();
+        send(&platform, &begun, &[1, 2]).await;
+        complete(&platform, &begun).await.unwrap();
+        let (other, id) = (platform.clone(), begun.id.clone());
+        // when the first revision is compared
+        platform.disk.after_reading("R#", async move {
+            change(&other, &id, json!({ "preprocessing": after })).await;
+        });
+        validate(&platform, &begun).await.unwrap();
+        assert_eq!(shown(&platform, &begun).await.status, status);
+    }
+}
+
+/// The columns of a table come in the order of the schema's text, which a map forgets.
+#[tokio::test]
+async fn a_schema_keeps_the_order_of_its_properties() {
+    let platform = Platform::start().await;
+    let schema = r#"{"properties": {"b": {}, "c": {}, "a": {}}}"#;
+    let checksum = Checksum::of(&file());
+    let body = format!(r#"{{"size": 10, "checksum": "{checksum}", "input_schema": {schema}}}"#);
+    let body = serde_json::from_str(&body).unwrap();
+    let new = New::read(&platform.app, &platform.customer, None, body).await.unwrap();
+    let begun = uploads::begin(&platform.app, &platform.customer, new, Commit::alone()).await;
+    let description = models::description(&platform.app, &begun.unwrap().id, 1).await.unwrap();
+    assert_eq!(description.features, ["b", "c", "a"]);
+    assert_eq!(description.input_schema.as_ref().map(|schema| schema.len()), Some(1));
+}
+
 #[tokio::test]
 async fn limits_are_named_before_anything_is_sent() {
     let platform = Platform::start().await;
@@ -146,7 +233,9 @@ async fn limits_are_named_before_anything_is_sent() {
         (json!({ "parts": sums, "part_size": null }), "part_size: missing"),
         (json!({ "parts": ["x", "y"] }), "parts[0]: expected `sha256:`"),
         (json!({ "format": "zip" }), "format: `zip`"),
+        (json!({ "format": "torchscript" }), "input_shape: TorchScript files do not say"),
         (json!({ "name": "" }), "name: a name has 1 to 200"),
+        (json!({ "input_shape": vec![1; 65] }), "input_shape: has 65 sizes, and 64 are allowed"),
         (json!({ "input_shape": [-2] }), "input_shape: -2 is no size"),
         (json!({ "labels": ["a"], "name": null, "version_of": "model_1" }), "labels: belongs"),
     ] {

@@ -23,8 +23,8 @@ use dcmp_service::{
 };
 use ports::{Checksum, Part, Query};
 use protocol::rest::{
-    models::Summary,
-    uploads::{Begun, PartWanted},
+    models::{Summary, Update},
+    uploads::{Begun, PartWanted, Plan},
 };
 use serde_json::{Value, json};
 
@@ -93,6 +93,13 @@ async fn validate(platform: &Platform, begun: &Begun) -> Result<()> {
 
 async fn shown(platform: &Platform, begun: &Begun) -> Summary {
     models::look(&platform.app, &platform.customer, &begun.id, None).await.unwrap().0
+}
+
+/// Changes something of a model.
+async fn change(platform: &Platform, id: &str, update: Value) {
+    let update: Update = serde_json::from_value(update).unwrap();
+    let (app, customer) = (&platform.app, &platform.customer);
+    models::update(app, customer, id, &update, |_| true).await.unwrap();
 }
 
 /// The statuses of all versions, oldest first.

@@ -2,6 +2,7 @@
 //! the command is run again.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::Read,
     os::unix::fs::FileExt,
@@ -22,7 +23,10 @@ use protocol::rest::{
     uploads::{Begun, PartWanted, PartsWanted, Progress, SignedParts},
 };
 use reqwest::Body;
-use serde_json::{Map, Value};
+use serde_json::{
+    Map,
+    value::{RawValue, to_raw_value},
+};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -171,25 +175,14 @@ impl Upload<'_> {
     }
 
     async fn begin(&self, checksum: &str) -> Result<Known> {
-        let mut body = Map::new();
-        for (name, text) in &self.fields {
-            let is_json =
-                name.ends_with("_shape") || name.ends_with("_schema") || *name == "labels";
-            let value = if is_json {
-                let wrong = |cause| exit::usage(format!("{name} is not JSON: {cause}"));
-                serde_json::from_str(text).map_err(wrong)?
-            } else {
-                Value::from(text.as_str())
-            };
-            body.insert((*name).to_owned(), value);
-        }
+        let mut body = announced(&self.fields)?;
         match &self.version_of {
-            Some(id) => body.insert("version_of".to_owned(), id.as_str().into()),
-            None => body.insert("name".to_owned(), self.name.as_str().into()),
+            Some(id) => body.insert("version_of", to_raw_value(id)?),
+            None => body.insert("name", to_raw_value(&self.name)?),
         };
-        body.insert("file_name".to_owned(), self.shown().into());
-        body.insert("size".to_owned(), self.size.into());
-        body.insert("checksum".to_owned(), checksum.into());
+        body.insert("file_name", to_raw_value(&self.shown())?);
+        body.insert("size", to_raw_value(&self.size)?);
+        body.insert("checksum", to_raw_value(checksum)?);
         let begun: Begun = self.client.post(&["models"], &body, None).await?.read()?;
         let reference = self.reference(&begun.id, begun.version);
         Ok(Known { reference, part_size: begun.upload.part_size })
@@ -321,10 +314,43 @@ impl Upload<'_> {
     }
 }
 
+/// The fields of the form as the announcement has them; what is JSON stays as it is written, since
+/// the order of a schema's properties counts.
+fn announced(fields: &[(&'static str, String)]) -> Result<BTreeMap<&'static str, Box<RawValue>>> {
+    let mut body = BTreeMap::new();
+    for (name, text) in fields {
+        let is_json = name.ends_with("_shape") || name.ends_with("_schema") || *name == "labels";
+        let value = if is_json {
+            let wrong = |cause| exit::usage(format!("{name} is not JSON: {cause}"));
+            serde_json::from_str(text).map_err(wrong)?
+        } else {
+            to_raw_value(text)?
+        };
+        body.insert(*name, value);
+    }
+    Ok(body)
+}
+
 /// Why a part was not sent.
 enum Failed {
     /// Another try would end in the same way.
     Refused(anyhow::Error),
     /// Another try may help.
     Broke(anyhow::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_schema_is_announced_as_it_is_written() {
+        let schema = r#"{"properties": {"b": {}, "a": {}}}"#;
+        let fields = [("input_schema", format!("{schema}\n")), ("format", "onnx".to_owned())];
+        let body = announced(&fields).unwrap();
+        assert_eq!(body["input_schema"].get(), schema);
+        assert_eq!(body["format"].get(), r#""onnx""#);
+        assert!(announced(&[("labels", "a,b".to_owned())]).is_err());
+    }
 }

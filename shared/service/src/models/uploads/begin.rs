@@ -1,9 +1,9 @@
 //! Announcing a file that is to come in parts.
 
-use domain::upload;
+use domain::{model::Format, upload};
 use ports::Checksum;
 use protocol::rest::uploads as rest;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     parts::MAX_SIGNED,
@@ -13,7 +13,10 @@ use super::{
 use crate::{
     App, Error, Result,
     idempotency::Commit,
-    models::{About, Candidate, File, Given, Shape, Target, accept::announce, upload::read_format},
+    models::{
+        About, Candidate, File, Given, Shape, Target, accept::announce, inspect::declared,
+        upload::read_format,
+    },
 };
 
 /// A file that is to come in parts, as it was announced.
@@ -27,7 +30,7 @@ pub struct New {
 struct FileSaid {
     checksum: Checksum,
     size: u64,
-    format: domain::model::Format,
+    format: Format,
 }
 
 impl New {
@@ -49,6 +52,10 @@ impl New {
             input_shape: shape("input_shape", body.input_shape.as_deref())?,
             output_shape: shape("output_shape", body.output_shape.as_deref())?,
         };
+        if format == Format::Torchscript {
+            // its file does not say so, and is not to be sent in vain
+            declared(&given)?;
+        }
         let about = about(&body)?;
         let target = match model {
             Some(id) => Target::read(app, customer, Some(id.to_owned()), about, file_name)
@@ -94,14 +101,10 @@ fn plan(app: &App, body: &rest::NewUpload) -> Result<upload::Plan> {
 
 /// What is said of the model, as a form would say it.
 fn about(body: &rest::NewUpload) -> Result<About> {
-    let json =
-        |schema: &Option<Map<String, Value>>| schema.clone().map(|s| Value::Object(s).to_string());
     let mut about = About::default();
     for (field, text) in [
         ("name", body.name.clone()),
         ("placement", body.placement.clone()),
-        ("input_schema", json(&body.input_schema)),
-        ("output_schema", json(&body.output_schema)),
         ("labels", body.labels.clone().map(|labels| Value::from(labels).to_string())),
         ("preprocessing", body.preprocessing.clone()),
         ("postprocessing", body.postprocessing.clone()),
@@ -109,6 +112,12 @@ fn about(body: &rest::NewUpload) -> Result<About> {
         if let Some(text) = text {
             about.set(field, &text)?;
         }
+    }
+    if let Some(given) = &body.input_schema {
+        about.description.declare_input(Some(given.clone()))?;
+    }
+    if let Some(given) = &body.output_schema {
+        about.description.declare_output(Some(given.clone()))?;
     }
     Ok(about)
 }
@@ -119,7 +128,8 @@ pub async fn begin(app: &App, customer: &str, new: New, commit: Commit) -> Resul
     let pending = pending::note(app, &target, app.settings().uploads.idle_ms).await?;
     let announced = announce_noted(app, customer, (target, file, given, plan), &pending, commit);
     let announced = announced.await;
-    if announced.is_err()
+    // after an error of ours it may be on record all the same: the timer looks after it
+    if announced.as_ref().is_err_and(|error| !matches!(error, Error::Internal(_)))
         && let Err(cause) = pending.discard(app).await
     {
         tracing::warn!(%cause, blob = pending.blob, "what an upload began with was not removed");
@@ -141,6 +151,7 @@ async fn announce_noted(
         part_size: plan.part_size(),
         started_ms: app.now_ms(),
         tries: 0,
+        failures: 0,
         busy_until_ms: 0,
         pending: pending.clone(),
         version: 1,

@@ -21,14 +21,13 @@ pub(super) const UNHEARD_MS: u64 = 60_000;
 /// `Conflict` with the numbers of the parts that are missing.
 pub async fn complete(app: &App, customer: &str, reference: &str) -> Result<rest::Summary> {
     loop {
-        let found = stored::of(app, customer, reference).await?;
+        let (found, there) = stored::with_parts(app, customer, reference).await?;
         let Found { head, version, row } = &found;
         let (id, number) = (&head.id, version.number);
         let Some(row) = row.as_ref().filter(|_| version.status == Status::Uploading) else {
             return Ok(show::summary(head, version));
         };
         let plan = row.plan(version.size)?;
-        let there = app.ports.blobs.uploaded_parts(&version.blob, &row.upload).await?;
         let missing = plan.missing(there.iter().map(|found| (found.part.number, found.size)));
         if !missing.is_empty() {
             return Err(Error::Conflict(format!(

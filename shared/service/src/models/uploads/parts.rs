@@ -61,7 +61,7 @@ pub async fn sign(
 /// # Errors
 /// `NotFound` when none is under way.
 pub async fn progress(app: &App, customer: &str, reference: &str) -> Result<rest::Progress> {
-    let found = stored::of(app, customer, reference).await?;
+    let (found, there) = stored::with_parts(app, customer, reference).await?;
     let Found { head, version, row } = &found;
     let row = row.as_ref().ok_or_else(|| {
         let (number, id, status) = (version.number, &head.id, version.status.name());
@@ -70,10 +70,6 @@ pub async fn progress(app: &App, customer: &str, reference: &str) -> Result<rest
         ))
     })?;
     let plan = row.plan(version.size)?;
-    let there = match version.status {
-        Status::Uploading => app.ports.blobs.uploaded_parts(&version.blob, &row.upload).await?,
-        _ => Vec::new(),
-    };
     let missing = match version.status {
         Status::Uploading => {
             plan.missing(there.iter().map(|found| (found.part.number, found.size)))

@@ -10,6 +10,9 @@ use crate::{App, Result, models::Target, table};
 /// A file that came in one request is a version, or refused, long before this.
 const AT_ONCE_MS: u64 = 15 * 60 * 1000;
 
+/// A file that could not be removed is tried again after this.
+const AGAIN_MS: u64 = 60_000;
+
 /// A file on its way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::models) struct Pending {
@@ -39,6 +42,13 @@ pub(super) async fn note(app: &App, target: &Target, ms: u64) -> Result<Pending>
     let token = app.ports.records.write(pending.put(Condition::Absent)?).await?;
     app.ports.records.durable(token).await?;
     Ok(pending)
+}
+
+/// The write that notes a file of a deleted model which could not be removed: the timer tries again.
+pub(in crate::models) fn note_left(app: &App, model: &str, blob: String) -> Result<Write> {
+    let due_ms = app.now_ms() + AGAIN_MS;
+    let pending = Pending { model: model.to_owned(), number: None, blob, due_ms, version: 1 };
+    pending.put(Condition::Always)
 }
 
 impl Pending {

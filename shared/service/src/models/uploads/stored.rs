@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use domain::{model, upload::Plan};
-use ports::{Condition, Write};
+use domain::{
+    model::{self, Status},
+    upload::Plan,
+};
+use ports::{Condition, Uploaded, Write};
 use serde::{Deserialize, Serialize};
 
 use super::pending::Pending;
@@ -13,6 +16,9 @@ use crate::{
     table, time,
 };
 
+/// How often an upload is read whose parts are gone.
+const MAX_TRIES: u32 = 3;
+
 /// An upload under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Row {
@@ -20,8 +26,11 @@ pub(super) struct Row {
     pub(super) upload: String,
     pub(super) part_size: u64,
     pub(super) started_ms: u64,
-    /// How often somebody began to look at the complete file.
+    /// How often somebody began to look at the complete file and died, or could not look into it.
     pub(super) tries: u32,
+    /// How often the file could not be got at.
+    #[serde(default)]
+    pub(super) failures: u32,
     /// Somebody is at it until then.
     pub(super) busy_until_ms: u64,
     /// Where the file is, and when it is looked after.
@@ -47,6 +56,29 @@ pub(super) async fn of(app: &App, customer: &str, reference: &str) -> Result<Fou
         found(app, head, number).await
     };
     read.await.map_err(Error::in_path)
+}
+
+/// The same, with the parts that are there while some may still come.
+pub(super) async fn with_parts(
+    app: &App,
+    customer: &str,
+    reference: &str,
+) -> Result<(Found, Vec<Uploaded>)> {
+    let mut tries = 0;
+    loop {
+        let found = of(app, customer, reference).await?;
+        let row = found.row.as_ref().filter(|_| found.version.status == Status::Uploading);
+        let Some(row) = row else { return Ok((found, Vec::new())) };
+        tries += 1;
+        match app.ports.blobs.uploaded_parts(&found.version.blob, &row.upload).await {
+            // joined or given up since the row was read: it says which
+            Err(ports::Error::NotFound(_)) if tries < MAX_TRIES => {}
+            there => {
+                let there = there?;
+                return Ok((found, there));
+            }
+        }
+    }
 }
 
 /// The upload of a version, whoever it belongs to.

@@ -60,7 +60,8 @@ async fn look_after(app: &App, pending: &Pending) -> Result<()> {
             }
             let since = time::rfc3339(last_ms);
             let reason = format!("its upload was abandoned: nothing came since {since}");
-            give_up::end(app, &found, &reason).await
+            // if it was changed just now, the next round sees to it
+            give_up::end(app, &found, &reason).await.map(drop)
         }
     }
 }

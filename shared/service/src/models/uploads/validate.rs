@@ -28,6 +28,13 @@ const CHUNK: u64 = 4 << 20;
 /// look at it.
 const MAX_TRIES: u32 = 5;
 
+/// A file that could not be got at is left alone for so long, the first time; then twice as long each
+/// time.
+const PAUSE_MS: u64 = 20_000;
+
+/// The longest of these times.
+const MAX_PAUSE_MS: u64 = 10 * 60_000;
+
 /// Somebody at it says so again after this.
 const RENEW: Duration = Duration::from_millis(UNHEARD_MS / 3);
 
@@ -63,10 +70,25 @@ pub async fn validate(app: &App, id: &str, number: u32) -> Result<()> {
     match work.go().await {
         Ok(true) => end(app, id, number).await,
         Ok(false) => Ok(()),
-        Err(cause) => {
-            work.release().await?;
+        Err(failed) => {
+            work.release(&failed).await?;
+            let (Failed::Getting(cause) | Failed::Looking(cause)) = failed;
             Err(cause)
         }
+    }
+}
+
+/// Why nothing is known of a file yet.
+enum Failed {
+    /// It could not be got at, which says nothing of the file.
+    Getting(Error),
+    /// It could not be looked into, which may be its fault.
+    Looking(Error),
+}
+
+impl From<Error> for Failed {
+    fn from(cause: Error) -> Self {
+        Self::Getting(cause)
     }
 }
 
@@ -100,7 +122,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Looks at the file, and says all the while that we are at it. False when somebody took over.
-    async fn go(&mut self) -> Result<bool> {
+    async fn go(&mut self) -> Result<bool, Failed> {
         let Found { head, version, row: Some(row) } = &self.found else { return Ok(false) };
         let (app, id, version, row) = (self.app, head.id.clone(), version.clone(), row.clone());
         let mut looking = std::pin::pin!(look(app, &id, &version, &row));
@@ -121,26 +143,38 @@ impl Work<'_> {
     async fn claim(&mut self, row: Row) -> Result<bool> {
         let until = self.app.now_ms() + UNHEARD_MS;
         let (row, writes) = self.found.change(&Row { busy_until_ms: until, ..row }, until)?;
-        self.found.row = Some(row);
-        stored::commit(self.app, writes).await
+        let claimed = stored::commit(self.app, writes).await?;
+        if claimed {
+            self.found.row = Some(row);
+        }
+        Ok(claimed)
     }
 
-    /// Lets others try at once.
-    async fn release(&self) -> Result<()> {
+    /// Lets others try: at once when that counts as a try, else after a pause.
+    async fn release(&self, failed: &Failed) -> Result<()> {
         let Some(row) = self.found.row.clone() else { return Ok(()) };
-        let due_ms = row.pending.due_ms;
-        let (_, writes) = self.found.change(&Row { busy_until_ms: 0, ..row }, due_ms)?;
+        let (released, due_ms) = match failed {
+            Failed::Looking(_) => (Row { busy_until_ms: 0, ..row.clone() }, row.pending.due_ms),
+            Failed::Getting(_) => {
+                let pause = PAUSE_MS << row.failures.min(10);
+                let until = self.app.now_ms() + pause.min(MAX_PAUSE_MS);
+                let (tries, failures) = (row.tries.saturating_sub(1), row.failures + 1);
+                (Row { tries, failures, busy_until_ms: until, ..row }, until)
+            }
+        };
+        let (_, writes) = self.found.change(&released, due_ms)?;
         stored::commit(self.app, writes).await.map(drop)
     }
 }
 
 /// Joins the file, sums it up, and judges it.
-async fn look(app: &App, id: &str, version: &Version, row: &Row) -> Result<()> {
+async fn look(app: &App, id: &str, version: &Version, row: &Row) -> Result<(), Failed> {
     let number = version.number;
     let reject = async |reason: &str| reject(app, id, number, Status::Validating, reason).await;
     if let Some(changed) = join(app, version, row).await? {
         let reason = format!("its parts {changed} were changed; upload it again");
-        return reject(&reason).await.map(drop);
+        reject(&reason).await?;
+        return Ok(());
     }
     let (checksum, announced) = (sum(app, version).await?.to_string(), &version.checksum);
     if checksum != *announced {
@@ -148,9 +182,10 @@ async fn look(app: &App, id: &str, version: &Version, row: &Row) -> Result<()> {
             "the whole file has the checksum {checksum}, {announced} was announced: it was changed \
              or its parts were mixed up; upload it again"
         );
-        return reject(&reason).await.map(drop);
+        reject(&reason).await?;
+        return Ok(());
     }
-    judge(app, id, number).await
+    judge(app, id, number).await.map_err(Failed::Looking)
 }
 
 /// Joins the parts, unless that was done before; the numbers of those that were changed since the

@@ -22,6 +22,7 @@ const REFUSED: [(&str, &str); 4] = [
 
 /// Whether a schema holds only what can be counted. The error is a sentence without a subject.
 pub(crate) fn check(schema: &Value) -> Result<(), String> {
+    let id = if is_draft_4(schema) { "id" } else { "$id" };
     let mut open = vec![(schema, true)];
     while let Some((value, is_root)) = open.pop() {
         match value {
@@ -32,15 +33,16 @@ pub(crate) fn check(schema: &Value) -> Result<(), String> {
                         return Err(format!("uses `{keyword}`, which is not supported; {instead}"));
                     }
                 }
-                if !is_root && fields.get("$id").is_some_and(Value::is_string) {
-                    return Err("has an `$id` within; give it to the whole schema only".to_owned());
+                let is_id = |name: &&str| fields.get(*name).is_some_and(Value::is_string);
+                if !is_root && let Some(id) = ["$id", id].iter().find(|name| is_id(name)) {
+                    return Err(format!("has an `{id}` within; give it to the whole schema only"));
                 }
                 if let Some(Value::String(reference)) = fields.get("$ref")
                     && find(schema, reference).is_none()
                 {
                     let shown: String = reference.chars().take(80).collect();
                     return Err(format!(
-                        "refers to `{shown}`, which is not in it; put what it needs under $defs and refer to it as #/$defs/NAME: nothing is fetched"
+                        "refers to `{shown}`, which is not in it; put what it needs under $defs and refer to it as #/$defs/NAME, without `%`: nothing is fetched"
                     ));
                 }
                 open.extend(fields.values().map(|value| (value, false)));
@@ -59,8 +61,24 @@ pub(super) fn of(schema: &Value, value: &Value) -> Result<(), String> {
     }
 }
 
-/// What a reference within the schema leads to.
+/// Whether some part of a schema is of draft 4, where `id` says what references start from.
+fn is_draft_4(schema: &Value) -> bool {
+    match schema {
+        Value::Array(values) => values.iter().any(is_draft_4),
+        Value::Object(fields) => {
+            let draft = fields.get("$schema").and_then(Value::as_str);
+            draft.is_some_and(|draft| draft.contains("draft-04")) || fields.values().any(is_draft_4)
+        }
+        _ => false,
+    }
+}
+
+/// What a reference within the schema leads to. The validator decodes `%`, and may find another part
+/// than is written: such a reference leads nowhere.
 fn find<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
+    if reference.contains('%') {
+        return None;
+    }
     root.pointer(reference.strip_prefix('#')?)
 }
 

@@ -53,12 +53,43 @@ fn what_is_no_schema_is_refused() {
         (json!({ "$ref": "file:///etc/passwd" }), "#/$defs/NAME"),
         (json!({ "items": { "$ref": "#/$defs/none" } }), "#/$defs/none"),
         (json!({ "properties": { "a": { "$id": "b" } } }), "$id"),
+        // the validator would take another part than is counted
+        (
+            json!({
+                "$ref": "#/$defs/a%62",
+                "$defs": { "a%62": {}, "ab": { "allOf": [{ "$ref": "#" }] } },
+            }),
+            "without `%`",
+        ),
+        (
+            json!({
+                "$schema": "http://json-schema.org/draft-04/schema#",
+                "properties": { "a": { "id": "http://a/b", "items": { "$ref": "#/definitions/c" } } },
+                "definitions": { "c": {} },
+            }),
+            "`id` within",
+        ),
         (json!({ "$dynamicRef": "#a" }), "`$dynamicRef`"),
         (json!({ "allOf": [{ "unevaluatedProperties": false }] }), "additionalProperties"),
     ] {
         let reason = compiled(schema.clone()).err().unwrap_or_else(|| panic!("{schema}"));
         assert!(reason.contains(word), "{schema}: {reason}");
     }
+}
+
+#[test]
+fn an_id_that_names_nothing_is_no_matter() {
+    let property = json!({ "properties": { "id": { "type": "string" } } });
+    assert_eq!(faults(property, json!({ "id": "a" })), []);
+    // only draft 4 reads it
+    assert_eq!(faults(json!({ "default": { "id": "a" } }), json!(1)), []);
+    let root = json!({
+        "$schema": "http://json-schema.org/draft-04/schema#",
+        "id": "http://a/b",
+        "properties": { "id": { "$ref": "#/definitions/c" } },
+        "definitions": { "c": { "type": "string" } },
+    });
+    assert_eq!(faults(root, json!({ "id": 1 })).len(), 1);
 }
 
 #[test]

@@ -9,6 +9,8 @@ use crate::models;
 
 pub(crate) mod cost;
 
+pub(crate) use cost::Budget;
+
 /// A schema, ready to be used on any thread.
 pub(crate) struct Schema {
     validator: Validator,
@@ -29,8 +31,8 @@ impl Schema {
     }
 
     /// What is wrong with a value that stands at `path`: the first faults, each with its place.
-    pub(crate) fn faults(&self, value: &Value, path: &str) -> Vec<Detail> {
-        if let Err(message) = cost::of(&self.source, value) {
+    pub(crate) fn faults(&self, value: &Value, path: &str, budget: &mut Budget) -> Vec<Detail> {
+        if let Err(message) = cost::of(&self.source, value, budget) {
             return vec![Detail { path: path.to_owned(), message }];
         }
         let errors = self.validator.iter_errors(value).take(Self::MAX_FAULTS);

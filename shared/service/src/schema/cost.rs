@@ -6,8 +6,17 @@ use std::ops::ControlFlow;
 
 use serde_json::{Map, Value};
 
-/// How many steps a check may take: about what 4 MB of numbers need.
+/// How many steps the checks of one request may take in all: about what 4 MB of numbers need.
 const MAX_STEPS: u64 = 4_000_000;
+
+/// What a request has left for its checks.
+pub(crate) struct Budget(u64);
+
+impl Budget {
+    pub(crate) fn of_request() -> Self {
+        Self(MAX_STEPS)
+    }
+}
 
 /// How many schemas may stand within one another, references followed.
 const MAX_DEPTH: u32 = 200;
@@ -54,8 +63,8 @@ pub(crate) fn check(schema: &Value) -> Result<(), String> {
 }
 
 /// Whether checking `value` takes a bounded number of steps. The error is a sentence.
-pub(super) fn of(schema: &Value, value: &Value) -> Result<(), String> {
-    match (Walk { root: schema, left: MAX_STEPS }).visit(schema, value, 0) {
+pub(super) fn of(schema: &Value, value: &Value, budget: &mut Budget) -> Result<(), String> {
+    match (Walk { root: schema, left: &mut budget.0 }).visit(schema, value, 0) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(reason) => Err(reason.to_owned()),
     }
@@ -82,18 +91,18 @@ fn find<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
     root.pointer(reference.strip_prefix('#')?)
 }
 
-struct Walk<'a> {
+struct Walk<'a, 'b> {
     root: &'a Value,
-    left: u64,
+    left: &'b mut u64,
 }
 
 type Step = ControlFlow<&'static str>;
 
-impl<'a> Walk<'a> {
+impl<'a> Walk<'a, '_> {
     fn pay(&mut self, steps: usize) -> Step {
         match self.left.checked_sub(steps as u64) {
             Some(left) => {
-                self.left = left;
+                *self.left = left;
                 Step::Continue(())
             }
             None => Step::Break(

@@ -8,7 +8,7 @@ fn compiled(schema: Value) -> Result<Schema, String> {
 }
 
 fn faults(schema: Value, value: Value) -> Vec<(String, String)> {
-    let faults = compiled(schema).unwrap().faults(&value, "input");
+    let faults = compiled(schema).unwrap().faults(&value, "input", &mut Budget::of_request());
     faults.into_iter().map(|fault| (fault.path, fault.message)).collect()
 }
 
@@ -120,9 +120,18 @@ fn schemas_that_go_in_circles_or_multiply_end() {
         ),
     ] {
         let Ok(schema) = compiled(schema) else { continue };
-        let found = schema.faults(&deep, "input");
+        let found = schema.faults(&deep, "input", &mut Budget::of_request());
         assert!(found[0].message.contains(word), "{found:?}");
     }
     let many = json!({ "items": { "enum": vec![0; 1000] } });
     assert!(faults(many, json!(vec![1; 10_000]))[0].1.contains("too long"));
+}
+
+#[test]
+fn the_values_of_one_request_share_its_budget() {
+    let schema = compiled(json!({ "items": { "enum": vec![0; 1000] } })).unwrap();
+    let value = json!(vec![0; 3000]);
+    let mut budget = Budget::of_request();
+    assert_eq!(schema.faults(&value, "input[0]", &mut budget).len(), 0);
+    assert!(schema.faults(&value, "input[1]", &mut budget)[0].message.contains("too long"));
 }

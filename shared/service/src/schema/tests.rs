@@ -135,3 +135,22 @@ fn the_values_of_one_request_share_its_budget() {
     assert_eq!(schema.faults(&value, "input[0]", &mut budget).len(), 0);
     assert!(schema.faults(&value, "input[1]", &mut budget)[0].message.contains("too long"));
 }
+
+#[test]
+fn compiled_schemas_are_kept_as_long_as_their_patterns_fit_in_memory() {
+    let with = |patterns: usize| {
+        let fields = (0..patterns).map(|i| (format!("f{i}"), json!({ "pattern": "a" })));
+        let properties: Map<_, _> = fields.collect();
+        Arc::new(compiled(json!({ "properties": properties })).unwrap())
+    };
+    let schemas = Schemas::new();
+    // the heaviest that is accepted
+    let (heavy, light) = (with(100), with(1));
+    assert!(heavy.weight > 100 * 512 * 1024 && light.weight < 1 << 20);
+    for i in 0..10 {
+        let name = format!("heavy/{i}");
+        schemas.insert(name.clone(), heavy.clone());
+        assert!(schemas.get(&name).is_some());
+    }
+    assert_eq!((0..10).filter(|i| schemas.get(&format!("heavy/{i}")).is_some()).count(), 1);
+}

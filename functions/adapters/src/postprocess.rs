@@ -50,9 +50,7 @@ async fn postprocess(
         }
     };
     let tensors = tensors.unpack(&app).await?;
-    let _slot = kept.slots.acquire().await.map_err(Error::internal)?;
-    let answer = tokio::task::spawn_blocking(move || after.run(&tensors, many)).await;
-    Ok(match answer.map_err(Error::internal)? {
+    Ok(match kept.run(move || after.run(&tensors, many)).await? {
         Ok(answer) => Postprocessed::Answer(answer),
         Err(reason) => Postprocessed::Refused(reason),
     })

@@ -159,12 +159,17 @@ pub(super) async fn shown(
         other => adapters::Carried::Inline(view::outputs(app, job, other, &outcome.fence).await?),
     };
     let many = adapted == Adapted::Many;
-    match adapters::postprocess(app, &job.customer, &job.model, tensors, many).await? {
-        Ok(result) => Ok(Shown { result, warnings: Vec::new() }),
-        Err(reason) => {
-            let mut raw = view::raw(app, job, outcome).await?;
-            raw.warnings.insert(0, format!("the result is as the model gave it: {reason}"));
-            Ok(raw)
+    let words = adapters::postprocess(app, &job.customer, &job.model, tensors, many).await;
+    let reason = match words {
+        Ok(Ok(result)) => return Ok(Shown { result, warnings: Vec::new() }),
+        Ok(Err(reason)) => reason,
+        // the result is there, whatever becomes of its words
+        Err(cause) => {
+            tracing::warn!(?cause, job = job.id, "a result was not put into words");
+            "putting it into words failed; reading the job again tries it once more".to_owned()
         }
-    }
+    };
+    let mut raw = view::raw(app, job, outcome).await?;
+    raw.warnings.insert(0, format!("the result is as the model gave it: {reason}"));
+    Ok(raw)
 }

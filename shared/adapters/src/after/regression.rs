@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use protocol::tensor::Named;
 use serde::Serialize;
 
-use super::rows as rows_of;
+use super::After;
 
 /// The answer for one row of a model with one output.
 #[derive(Serialize)]
@@ -26,13 +26,16 @@ pub(super) fn one(row: Vec<f64>) -> Prediction {
 }
 
 /// The answers of a model with several outputs, each under its name.
-pub(super) fn rows(outputs: &[&Named]) -> Result<Vec<BTreeMap<String, Number>>, String> {
+pub(super) fn rows(
+    after: &After,
+    outputs: &[&Named],
+) -> Result<Vec<BTreeMap<String, Number>>, String> {
     let mut answers: Vec<BTreeMap<String, Number>> = Vec::new();
     for (place, named) in outputs.iter().enumerate() {
         if let Some(index) = named.tensor.first_non_finite() {
             return Err(format!("element {index} of `{}` is not finite", named.name));
         }
-        let rows = rows_of(&named.tensor).collect::<Result<Vec<_>, _>>()?;
+        let rows = after.rows(named, named.tensor.to_f64()).collect::<Result<Vec<_>, _>>()?;
         if place == 0 {
             answers.resize_with(rows.len(), BTreeMap::new);
         }

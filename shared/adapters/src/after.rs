@@ -109,7 +109,8 @@ impl After {
             Kind::TopK(top_k) => answer(scores().map(|row| top_k.row(row?)), many),
             Kind::Binary(binary) => answer(scores().map(|row| binary.row(row?)), many),
             Kind::Regression if rest.is_empty() => {
-                answer(scores().map(|row| Ok(regression::one(row?))), many)
+                let values = regression::values(&first.tensor);
+                answer(self.rows(first, values).map(|row| Ok(regression::one(row?))), many)
             }
             Kind::Regression => answer(regression::rows(self, &chosen)?.into_iter().map(Ok), many),
         }

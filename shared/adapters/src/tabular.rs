@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::{
     before::{MAX_BYTES, MAX_FAULTS, Made, detail},
-    numbers, options,
+    numbers::{self, Number},
+    options,
 };
 
 /// So many features are named in one message.
@@ -250,18 +251,20 @@ impl Column {
     }
 
     /// The number that the network was trained on. The error is a sentence without a subject.
-    fn number(&self, value: &Value) -> Result<f64, String> {
+    fn number(&self, value: &Value) -> Result<Number, String> {
         if let Some(codes) = &self.codes {
             let code = codes.iter().position(|code| code == value);
-            return code.map(|code| code as f64).ok_or_else(|| {
+            return code.map(|code| Number::Whole(code as i128)).ok_or_else(|| {
                 let known: Vec<_> = codes.iter().take(10).map(Value::to_string).collect();
                 format!("expected one of {}", known.join(", "))
             });
         }
         match value {
-            Value::Bool(value) => Ok(f64::from(u8::from(*value))),
+            Value::Bool(value) => Ok(Number::Whole((*value).into())),
             Value::Number(number) => {
-                number.as_f64().ok_or_else(|| format!("{number} is no number that fits"))
+                let whole = number.as_i128().map(Number::Whole);
+                let number_of = whole.or_else(|| number.as_f64().map(Number::Float));
+                number_of.ok_or_else(|| format!("{number} is no number that fits"))
             }
             Value::String(_) => {
                 Err("expected a number; of texts the schema must list all as `enum`".to_owned())
@@ -321,6 +324,8 @@ mod tests {
         let made = table.run(&json!([{ "a": true, "b": 7 }, [8, false]])).unwrap().tensors;
         assert_eq!(numbers(&made), [vec![7.0, 8.0], vec![1.0, 0.0]]);
         assert_eq!((&made[0].tensor.shape, &made[1].tensor.shape), (&vec![2, 1], &vec![2]));
+        let made = table.run(&json!({ "a": true, "b": 9_007_199_254_740_993_i64 })).unwrap();
+        assert_eq!(made.tensors[0].tensor.data[..], 9_007_199_254_740_993_i64.to_le_bytes());
         let faults = table.run(&json!({ "a": 2, "b": 0.5 })).unwrap_err();
         let paths: Vec<_> = faults.iter().map(|fault| fault.path.as_str()).collect();
         assert_eq!(paths, ["input.b", "input.a"]);

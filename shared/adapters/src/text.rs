@@ -10,7 +10,8 @@ use tokenizers::{Tokenizer, TruncationParams};
 
 use crate::{
     before::{MAX_BYTES, Made, Several, detail},
-    numbers, options,
+    numbers::{self, Number},
+    options,
 };
 
 mod growth;
@@ -142,7 +143,8 @@ impl Texts {
             for row in &rows {
                 for index in 0..length {
                     let value = row.value(*role, index, self.pad_id);
-                    numbers::push(&mut data, spec.dtype, f64::from(value)).map_err(one)?;
+                    numbers::push(&mut data, spec.dtype, Number::Whole(value.into()))
+                        .map_err(one)?;
                 }
             }
             tensors.push(numbers::named(spec, shape, data));

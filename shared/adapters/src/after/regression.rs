@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::tensor::Named;
+use protocol::tensor::{Dtype, Named, Tensor};
 use serde::Serialize;
 
 use super::After;
@@ -17,11 +17,30 @@ pub(super) struct Prediction {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Number {
-    One(f64),
-    Many(Vec<f64>),
+    One(Value),
+    Many(Vec<Value>),
 }
 
-pub(super) fn one(row: Vec<f64>) -> Prediction {
+/// A value as the model gave it: whole ones of 64 bits do not fit in a float.
+#[derive(Clone, Copy, Serialize)]
+#[serde(untagged)]
+pub(super) enum Value {
+    Int(i64),
+    Uint(u64),
+    Float(f64),
+}
+
+/// The values of an output.
+pub(super) fn values(tensor: &Tensor) -> Vec<Value> {
+    let (wide, _) = tensor.data.as_chunks::<8>();
+    match tensor.dtype {
+        Dtype::Int64 => wide.iter().map(|bytes| Value::Int(i64::from_le_bytes(*bytes))).collect(),
+        Dtype::Uint64 => wide.iter().map(|bytes| Value::Uint(u64::from_le_bytes(*bytes))).collect(),
+        _ => tensor.to_f64().into_iter().map(Value::Float).collect(),
+    }
+}
+
+pub(super) fn one(row: Vec<Value>) -> Prediction {
     Prediction { value: number(row) }
 }
 
@@ -35,7 +54,7 @@ pub(super) fn rows(
         if let Some(index) = named.tensor.first_non_finite() {
             return Err(format!("element {index} of `{}` is not finite", named.name));
         }
-        let rows = after.rows(named, named.tensor.to_f64()).collect::<Result<Vec<_>, _>>()?;
+        let rows = after.rows(named, values(&named.tensor)).collect::<Result<Vec<_>, _>>()?;
         if place == 0 {
             answers.resize_with(rows.len(), BTreeMap::new);
         }
@@ -49,7 +68,7 @@ pub(super) fn rows(
     Ok(answers)
 }
 
-fn number(row: Vec<f64>) -> Number {
+fn number(row: Vec<Value>) -> Number {
     match row.as_slice() {
         [value] => Number::One(*value),
         _ => Number::Many(row),

@@ -121,6 +121,20 @@ fn several_values_go_by_the_names_of_the_outputs() {
 }
 
 #[test]
+fn whole_numbers_of_64_bits_are_told_exactly() {
+    let of = |dtype, data: [u8; 8]| {
+        let outputs = [spec("y", dtype, Some(1))];
+        let after = after("regression", json!({}), &[], &outputs).unwrap();
+        let tensor = Tensor { dtype, shape: vec![1, 1], data: data.to_vec().into() };
+        said(&after, &[Named { name: "y".to_owned(), tensor }], false)
+    };
+    let odd = 9_007_199_254_740_993_i64;
+    assert_eq!(of(Dtype::Int64, odd.to_le_bytes()), json!({ "value": odd }));
+    assert_eq!(of(Dtype::Uint64, u64::MAX.to_le_bytes()), json!({ "value": u64::MAX }));
+    assert_eq!(of(Dtype::Float64, 0.5f64.to_le_bytes()), json!({ "value": 0.5 }));
+}
+
+#[test]
 fn the_scores_are_found_beside_a_label() {
     let outputs = [spec("label", Dtype::Int64, None), spec("p", Dtype::Float32, Some(2))];
     let after = after("top_k_labels", json!({}), &["no", "yes"], &outputs).unwrap();

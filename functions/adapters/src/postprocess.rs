@@ -5,12 +5,16 @@ use std::{sync::Arc, time::Duration};
 use adapters::After;
 use api::Route;
 use ports::Action;
+use serde_json::value::RawValue;
 use service::{
     App, Error, POSTPROCESS_FUNCTION, Result,
     adapters::{self as calls, Asked, Outputs, Postprocessed, Setup},
 };
 
 use crate::kept::{Kept, size};
+
+/// The longest answer, in bytes of JSON; a call holds 6 MB.
+const MAX_ANSWER: usize = 5 << 20;
 
 pub(crate) fn route() -> Route {
     let kept = Kept::new();
@@ -50,16 +54,41 @@ async fn postprocess(
         }
     };
     let tensors = tensors.unpack(&app).await?;
-    let _slot = kept.slots.acquire().await.map_err(Error::internal)?;
-    let answer = tokio::task::spawn_blocking(move || after.run(&tensors, many)).await;
-    Ok(match answer.map_err(Error::internal)? {
-        Ok(answer) => Postprocessed::Answer(answer),
+    Ok(match kept.run(move || after.run(&tensors, many)).await? {
+        Ok(answer) => fitting(answer),
         Err(reason) => Postprocessed::Refused(reason),
     })
+}
+
+/// An answer that a call bears.
+fn fitting(answer: Box<RawValue>) -> Postprocessed {
+    let bytes = answer.get().len();
+    match bytes > MAX_ANSWER {
+        true => Postprocessed::Refused(format!(
+            "in words it would take {bytes} bytes, and {MAX_ANSWER} are possible; send less at a time"
+        )),
+        false => Postprocessed::Answer(answer),
+    }
 }
 
 fn make(setup: Setup) -> std::result::Result<After, String> {
     let Setup { name, schema, labels, specs, .. } = setup;
     After::new(&name, schema.as_ref(), labels.as_deref(), &specs)
         .map_err(|reason| format!("`{name}` cannot be used with this model: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn answers_that_no_call_bears_are_refused_with_a_reason() {
+        let of = |bytes: usize| RawValue::from_string(format!("\"{}\"", "a".repeat(bytes - 2)));
+        assert!(matches!(fitting(of(MAX_ANSWER).unwrap()), Postprocessed::Answer(_)));
+        let Postprocessed::Refused(reason) = fitting(of(MAX_ANSWER + 1).unwrap()) else {
+            panic!("it does not fit")
+        };
+        assert!(reason.contains("5242881 bytes"), "{reason}");
+    }
 }

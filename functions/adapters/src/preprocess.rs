@@ -29,7 +29,7 @@ async fn preprocess(
 ) -> Result<Preprocessed> {
     let (customer, model, input) = match asked {
         Asked::Check(setup) => {
-            return Ok(match make(*setup).await? {
+            return Ok(match make(&kept, *setup).await? {
                 Ok(_) => Preprocessed::Usable,
                 Err(reason) => refused("preprocessing", reason),
             });
@@ -45,28 +45,26 @@ async fn preprocess(
                 setup => setup?,
             };
             let bytes = size(&setup);
-            match make(setup).await? {
+            match make(&kept, setup).await? {
                 Ok(before) => kept.insert(name, bytes, before),
                 // another version of the model may take something else
                 Err(reason) => return Ok(refused("model_id", reason)),
             }
         }
     };
-    let _slot = kept.slots.acquire().await.map_err(Error::internal)?;
-    let made = tokio::task::spawn_blocking(move || before.run(&input)).await;
-    Ok(match made.map_err(Error::internal)? {
+    Ok(match kept.run(move || before.run(&input)).await? {
         Ok(made) => Preprocessed::Made(Carried::pack(&app, made.tensors).await?, made.many),
         Err(details) => Preprocessed::Refused(details),
     })
 }
 
-async fn make(setup: Setup) -> Result<std::result::Result<Before, String>> {
+async fn make(kept: &Kept<Before>, setup: Setup) -> Result<std::result::Result<Before, String>> {
     let make = move || {
         let Setup { name, schema, features, specs, .. } = setup;
         Before::new(&name, schema.as_ref(), &features, &specs)
             .map_err(|reason| format!("`{name}` cannot be used with this model: {reason}"))
     };
-    tokio::task::spawn_blocking(make).await.map_err(Error::internal)
+    kept.run(make).await
 }
 
 fn refused(path: &str, message: String) -> Preprocessed {

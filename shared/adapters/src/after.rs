@@ -1,6 +1,6 @@
 //! What is done behind a model: its tensors become an answer in words.
 
-use protocol::tensor::{Dtype, Named, Spec, Tensor};
+use protocol::tensor::{Dtype, Named, Spec};
 use serde::Deserialize;
 use serde_json::{
     Map, Value,
@@ -19,6 +19,8 @@ pub struct After {
     kind: Kind,
     /// The output that is read; `None` for all.
     output: Option<String>,
+    /// The outputs that give one value for each row.
+    columns: Vec<String>,
 }
 
 enum Kind {
@@ -81,7 +83,9 @@ impl After {
             Kind::Regression => output,
             _ => Some(found()?.name.clone()),
         };
-        Ok(Self { kind, output })
+        let columns = outputs.iter().filter(|spec| is_column(spec));
+        let columns = columns.map(|spec| spec.name.clone()).collect();
+        Ok(Self { kind, output, columns })
     }
 
     /// The answer for a model's outputs: one object, or for several rows, or if the caller gave a
@@ -100,14 +104,35 @@ impl After {
         if let Some(index) = first.tensor.first_non_finite() {
             return Err(format!("element {index} of `{}` is not finite", first.name));
         }
+        let scores = || self.rows(first, first.tensor.to_f64());
         match &self.kind {
-            Kind::TopK(top_k) => answer(rows(&first.tensor).map(|row| top_k.row(row?)), many),
-            Kind::Binary(binary) => answer(rows(&first.tensor).map(|row| binary.row(row?)), many),
+            Kind::TopK(top_k) => answer(scores().map(|row| top_k.row(row?)), many),
+            Kind::Binary(binary) => answer(scores().map(|row| binary.row(row?)), many),
             Kind::Regression if rest.is_empty() => {
-                answer(rows(&first.tensor).map(|row| Ok(regression::one(row?))), many)
+                let values = regression::values(&first.tensor);
+                answer(self.rows(first, values).map(|row| Ok(regression::one(row?))), many)
             }
-            Kind::Regression => answer(regression::rows(&chosen)?.into_iter().map(Ok), many),
+            Kind::Regression => answer(regression::rows(self, &chosen)?.into_iter().map(Ok), many),
         }
+    }
+
+    /// The rows of an output's values; without a batch dimension it is one.
+    fn rows<T: Clone>(
+        &self,
+        output: &Named,
+        values: Vec<T>,
+    ) -> impl Iterator<Item = Result<Vec<T>, String>> + use<T> {
+        let count = match output.tensor.shape.as_slice() {
+            [] => 1,
+            [rows] if self.columns.contains(&output.name) => *rows,
+            [_] => 1,
+            [rows, ..] => *rows,
+        };
+        let width = values.len().checked_div(count).unwrap_or(0);
+        (0..count).map(move |row| match width {
+            0 => Err("the model gave no values".to_owned()),
+            width => Ok(values[row * width..(row + 1) * width].to_vec()),
+        })
     }
 }
 
@@ -119,21 +144,19 @@ fn scored(outputs: &[Spec]) -> Option<&Spec> {
     outputs.iter().find(is_float).or(outputs.first())
 }
 
-/// How many values one row of an output has, if the file says it.
-fn width(spec: &Spec) -> Option<usize> {
-    let dims = if spec.shape.len() < 2 { &spec.shape[..] } else { &spec.shape[1..] };
-    dims.iter().copied().product()
+/// Whether an output of one dimension is a value for each row, and not one row: then it is open.
+fn is_column(spec: &Spec) -> bool {
+    matches!(spec.shape.as_slice(), [None])
 }
 
-/// The rows of a tensor; without a batch dimension it is one.
-fn rows(tensor: &Tensor) -> impl Iterator<Item = Result<Vec<f64>, String>> {
-    let count = if tensor.shape.len() < 2 { 1 } else { tensor.shape[0] };
-    let values = tensor.to_f64();
-    let width = values.len().checked_div(count).unwrap_or(0);
-    (0..count).map(move |row| match width {
-        0 => Err("the model gave no values".to_owned()),
-        width => Ok(values[row * width..(row + 1) * width].to_vec()),
-    })
+/// How many values one row of an output has, if the file says it.
+fn width(spec: &Spec) -> Option<usize> {
+    let dims = match spec.shape.as_slice() {
+        _ if is_column(spec) => return Some(1),
+        [_, dims @ ..] if !dims.is_empty() => dims,
+        dims => dims,
+    };
+    dims.iter().copied().product()
 }
 
 fn answer<T: serde::Serialize>(

@@ -113,9 +113,25 @@ impl Images {
             );
             return Err(one(detail("input", message)));
         }
-        let mut data = Vec::with_capacity(bytes);
+        // what the files say is added up before any is decoded
+        let mut files = Vec::with_capacity(pictures.len());
+        let mut in_all = 0;
         for (path, text) in pictures {
-            let pixels = self.pixels(&text).map_err(|message| one(detail(path, message)))?;
+            let read = self::bytes(&text).and_then(|file| Ok((decode::pixels(&file)?, file)));
+            let (pixels, file) = read.map_err(|message| one(detail(&path, message)))?;
+            in_all += pixels;
+            if in_all > decode::MAX_IN_ALL {
+                let message = format!(
+                    "the images have more than {} pixels together; send fewer at a time, or send them smaller",
+                    decode::MAX_IN_ALL
+                );
+                return Err(one(detail("input", message)));
+            }
+            files.push((path, file));
+        }
+        let mut data = Vec::with_capacity(bytes);
+        for (path, file) in files {
+            let pixels = self.pixels(&file).map_err(|message| one(detail(path, message)))?;
             // the plan is ours, and its shapes are known: what fails here is not the caller's fault,
             // but it is the caller who must know
             let tensor = self.normalise.run(&pixels).map_err(|m| one(detail("input", m)))?;
@@ -125,8 +141,8 @@ impl Images {
     }
 
     /// The pixels of the model's size: height, width, channel.
-    fn pixels(&self, text: &str) -> Result<Vec<u8>, String> {
-        let picture = decode::decode(&bytes(text)?, self.channels)?;
+    fn pixels(&self, file: &[u8]) -> Result<Vec<u8>, String> {
+        let picture = decode::decode(file, self.channels)?;
         self.fit.run(picture)
     }
 }
@@ -245,6 +261,19 @@ mod tests {
             let reason = refused(options.clone(), shape);
             assert!(reason.contains(word), "{options}: {reason}");
         }
+    }
+
+    #[test]
+    fn the_pixels_of_all_images_are_bounded() {
+        let images = Images::new(None, &[spec(&[None, Some(3), Some(8), Some(8)])]).unwrap();
+        let mut png = std::io::Cursor::new(Vec::new());
+        let largest = image::GrayImage::new(4_800, 5_000);
+        largest.write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let largest = STANDARD.encode(png.into_inner());
+        assert!(images.run(json!(largest)).is_ok());
+        let faults = images.run(json!(vec![largest; 5])).unwrap_err();
+        assert_eq!(faults[0].path, "input");
+        assert!(faults[0].message.contains("96000000 pixels together"), "{faults:?}");
     }
 
     #[test]

@@ -1,10 +1,33 @@
 //! Numbers as elements of tensors.
 
+use std::fmt;
+
 use half::f16;
 use protocol::tensor::{Dtype, Named, Spec, Tensor};
 
+/// A number as it was given: whole ones of 64 bits do not fit in a float.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Number {
+    /// Of any integer type.
+    Whole(i128),
+    Float(f64),
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(value) => value.fmt(f),
+            Self::Float(value) => value.fmt(f),
+        }
+    }
+}
+
 /// Appends a number as one little-endian element. The error is a sentence without a subject.
-pub(crate) fn push(data: &mut Vec<u8>, dtype: Dtype, value: f64) -> Result<(), String> {
+pub(crate) fn push(data: &mut Vec<u8>, dtype: Dtype, number: Number) -> Result<(), String> {
+    let value = match number {
+        Number::Whole(value) => value as f64,
+        Number::Float(value) => value,
+    };
     match dtype {
         Dtype::Float32 => {
             finite(data, value, (value as f32).is_finite(), (value as f32).to_le_bytes())
@@ -19,7 +42,7 @@ pub(crate) fn push(data: &mut Vec<u8>, dtype: Dtype, value: f64) -> Result<(), S
             Ok(())
         }
         Dtype::Bool => Err(format!("expected a bool, 0 or 1, got {value}")),
-        _ => whole(data, dtype, value),
+        _ => whole(data, dtype, number),
     }
 }
 
@@ -36,18 +59,21 @@ fn finite<const N: usize>(
     Ok(())
 }
 
-fn whole(data: &mut Vec<u8>, dtype: Dtype, value: f64) -> Result<(), String> {
-    let bits = dtype.size() as i32 * 8;
+fn whole(data: &mut Vec<u8>, dtype: Dtype, number: Number) -> Result<(), String> {
+    let bits = dtype.size() * 8;
     let signed = matches!(dtype, Dtype::Int8 | Dtype::Int16 | Dtype::Int32 | Dtype::Int64);
     let (low, above) = match signed {
-        true => (-(2f64.powi(bits - 1)), 2f64.powi(bits - 1)),
-        false => (0.0, 2f64.powi(bits)),
+        true => (-(1i128 << (bits - 1)), 1 << (bits - 1)),
+        false => (0, 1 << bits),
     };
-    if value.fract() != 0.0 || !(low..above).contains(&value) {
-        return Err(format!("expected a whole number of type {dtype}, got {value}"));
+    let value = match number {
+        Number::Whole(value) => Some(value),
+        Number::Float(value) => (value.fract() == 0.0).then_some(value as i128),
+    };
+    match value.filter(|value| (low..above).contains(value)) {
+        Some(value) => data.extend_from_slice(&value.to_le_bytes()[..dtype.size()]),
+        None => return Err(format!("expected a whole number of type {dtype}, got {number}")),
     }
-    let bytes = if signed { (value as i64).to_le_bytes() } else { (value as u64).to_le_bytes() };
-    data.extend_from_slice(&bytes[..dtype.size()]);
     Ok(())
 }
 
@@ -75,7 +101,7 @@ mod tests {
 
     fn bytes(dtype: Dtype, value: f64) -> Result<Vec<u8>, String> {
         let mut data = Vec::new();
-        push(&mut data, dtype, value).map(|()| data)
+        push(&mut data, dtype, Number::Float(value)).map(|()| data)
     }
 
     #[test]
@@ -98,5 +124,21 @@ mod tests {
         ] {
             assert!(bytes(dtype, value).unwrap_err().contains(word), "{dtype} {value}");
         }
+    }
+
+    #[test]
+    fn whole_numbers_of_64_bits_stay_exact() {
+        let bytes = |dtype, value| {
+            let mut data = Vec::new();
+            push(&mut data, dtype, Number::Whole(value)).map(|()| data)
+        };
+        let odd = 9_007_199_254_740_993_i64;
+        assert_eq!(bytes(Dtype::Int64, odd.into()).unwrap(), odd.to_le_bytes());
+        assert_eq!(bytes(Dtype::Int64, i64::MIN.into()).unwrap(), i64::MIN.to_le_bytes());
+        assert_eq!(bytes(Dtype::Uint64, u64::MAX.into()).unwrap(), u64::MAX.to_le_bytes());
+        assert_eq!(bytes(Dtype::Float32, 3).unwrap(), 3f32.to_le_bytes());
+        assert_eq!(bytes(Dtype::Bool, 1).unwrap(), [1]);
+        let reason = bytes(Dtype::Int64, u64::MAX.into()).unwrap_err();
+        assert!(reason.contains("got 18446744073709551615"), "{reason}");
     }
 }

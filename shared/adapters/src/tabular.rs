@@ -1,14 +1,20 @@
 //! `tabular`: rows of named features become columns in the model's order; booleans and the texts of
 //! an `enum` become numbers.
 
+use std::collections::HashSet;
+
 use protocol::{rest::errors::Detail, tensor::Spec};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    before::{MAX_FAULTS, Made, detail},
-    numbers, options,
+    before::{MAX_BYTES, MAX_FAULTS, Made, detail},
+    numbers::{self, Number},
+    options,
 };
+
+/// So many features are named in one message.
+const MAX_NAMED: usize = 10;
 
 /// `x-adapter` of a tabular model's `input_schema`.
 #[derive(Debug, Default, Deserialize)]
@@ -55,6 +61,11 @@ impl Table {
         };
         if names.is_empty() {
             return Err("needs the features' names: declare them as `properties` of input_schema, in the model's order, or list them in x-adapter.features".to_owned());
+        }
+        let mut known = HashSet::new();
+        if let Some(twice) = names.iter().find(|name| !known.insert(name.as_str())) {
+            let shown: String = twice.chars().take(80).collect();
+            return Err(format!("names the feature `{shown}` twice; give each column its own"));
         }
         let column = |name: String| {
             let property = properties.and_then(|properties| properties.get(&name));
@@ -109,6 +120,12 @@ impl Table {
     pub(crate) fn run(&self, input: &Value) -> Result<Made, Vec<Detail>> {
         let Rows { rows, many } = self.rows(input)?;
         let one = |message: String| vec![detail("input", message)];
+        if self.bytes(rows.len()).is_none_or(|bytes| bytes > MAX_BYTES) {
+            return Err(one(format!(
+                "{} rows make more than {MAX_BYTES} bytes of tensors; send fewer at a time",
+                rows.len()
+            )));
+        }
         let mut tensors = Vec::with_capacity(self.inputs.len());
         let mut faults = Vec::new();
         for spec in &self.inputs {
@@ -132,6 +149,13 @@ impl Table {
             tensors.push(numbers::named(spec, shape, data));
         }
         if faults.is_empty() { Ok(Made { tensors, many }) } else { Err(faults) }
+    }
+
+    /// What so many rows take in the tensors of all inputs, in bytes.
+    fn bytes(&self, rows: usize) -> Option<usize> {
+        let columns = if self.inputs.len() == 1 { self.columns.len() } else { 1 };
+        let row: usize = self.inputs.iter().map(|spec| columns * spec.dtype.size()).sum();
+        row.checked_mul(rows)
     }
 
     /// Appends one row's values of these columns, or says what is wrong with them.
@@ -210,8 +234,13 @@ impl Table {
     }
 
     fn names(&self) -> String {
-        let names: Vec<_> = self.columns.iter().map(|c| format!("`{}`", c.name)).collect();
-        names.join(", ")
+        let first = self.columns.iter().take(MAX_NAMED);
+        let names: Vec<_> = first.map(|c| format!("`{}`", c.name)).collect();
+        let names = names.join(", ");
+        match self.columns.len().checked_sub(MAX_NAMED) {
+            None | Some(0) => names,
+            Some(more) => format!("{names} and {more} more"),
+        }
     }
 }
 
@@ -222,18 +251,20 @@ impl Column {
     }
 
     /// The number that the network was trained on. The error is a sentence without a subject.
-    fn number(&self, value: &Value) -> Result<f64, String> {
+    fn number(&self, value: &Value) -> Result<Number, String> {
         if let Some(codes) = &self.codes {
             let code = codes.iter().position(|code| code == value);
-            return code.map(|code| code as f64).ok_or_else(|| {
+            return code.map(|code| Number::Whole(code as i128)).ok_or_else(|| {
                 let known: Vec<_> = codes.iter().take(10).map(Value::to_string).collect();
                 format!("expected one of {}", known.join(", "))
             });
         }
         match value {
-            Value::Bool(value) => Ok(f64::from(u8::from(*value))),
+            Value::Bool(value) => Ok(Number::Whole((*value).into())),
             Value::Number(number) => {
-                number.as_f64().ok_or_else(|| format!("{number} is no number that fits"))
+                let whole = number.as_i128().map(Number::Whole);
+                let number_of = whole.or_else(|| number.as_f64().map(Number::Float));
+                number_of.ok_or_else(|| format!("{number} is no number that fits"))
             }
             Value::String(_) => {
                 Err("expected a number; of texts the schema must list all as `enum`".to_owned())
@@ -293,6 +324,8 @@ mod tests {
         let made = table.run(&json!([{ "a": true, "b": 7 }, [8, false]])).unwrap().tensors;
         assert_eq!(numbers(&made), [vec![7.0, 8.0], vec![1.0, 0.0]]);
         assert_eq!((&made[0].tensor.shape, &made[1].tensor.shape), (&vec![2, 1], &vec![2]));
+        let made = table.run(&json!({ "a": true, "b": 9_007_199_254_740_993_i64 })).unwrap();
+        assert_eq!(made.tensors[0].tensor.data[..], 9_007_199_254_740_993_i64.to_le_bytes());
         let faults = table.run(&json!({ "a": 2, "b": 0.5 })).unwrap_err();
         let paths: Vec<_> = faults.iter().map(|fault| fault.path.as_str()).collect();
         assert_eq!(paths, ["input.b", "input.a"]);
@@ -324,6 +357,19 @@ mod tests {
     }
 
     #[test]
+    fn tables_that_would_take_too_much_memory_are_refused_before_they_do() {
+        let features: Vec<_> = (0..10_000).map(|i| format!("f{i}")).collect();
+        let input = spec("x", Dtype::Float64, &[None, None]);
+        let table = Table::new(None, &features, &[input]).unwrap();
+        let faults = table.run(&json!(vec![json!({}); 1000])).unwrap_err();
+        assert_eq!((faults.len(), faults[0].path.as_str()), (1, "input"));
+        assert!(faults[0].message.contains("1000 rows make more than"), "{faults:?}");
+        // and a row is named in a few words
+        let faults = table.run(&json!([[1]])).unwrap_err();
+        assert!(faults[0].message.contains("`f9` and 9990 more, got 1"), "{faults:?}");
+    }
+
+    #[test]
     fn schemas_that_do_not_fit_the_model_are_refused() {
         let input = |shape: &[Option<usize>]| spec("x", Dtype::Float32, shape);
         let names = ["a".to_owned(), "b".to_owned()];
@@ -335,6 +381,12 @@ mod tests {
             (json!({}), &names, vec![input(&[None, Some(3)])], "[N, 3]"),
             (json!({}), &names, vec![input(&[Some(2)])], "[2]"),
             (json!({ "x-adapter": { "features": "a" } }), &names, vec![], "x-adapter"),
+            (
+                json!({ "x-adapter": { "features": ["a", "a"] } }),
+                &names,
+                vec![input(&[None, Some(2)])],
+                "`a` twice",
+            ),
             (
                 json!({ "properties": { "a": { "default": "x" } } }),
                 &names,

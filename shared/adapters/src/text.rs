@@ -10,8 +10,14 @@ use tokenizers::{Tokenizer, TruncationParams};
 
 use crate::{
     before::{MAX_BYTES, Made, Several, detail},
-    numbers, options,
+    numbers::{self, Number},
+    options,
 };
+
+mod growth;
+
+/// The longest text that is tokenized, in bytes.
+const MAX_TEXT: usize = 128 * 1024;
 
 /// How long a text may be, in tokens, if neither the model nor the options say it.
 const USUAL_LENGTH: usize = 512;
@@ -137,7 +143,8 @@ impl Texts {
             for row in &rows {
                 for index in 0..length {
                     let value = row.value(*role, index, self.pad_id);
-                    numbers::push(&mut data, spec.dtype, f64::from(value)).map_err(one)?;
+                    numbers::push(&mut data, spec.dtype, Number::Whole(value.into()))
+                        .map_err(one)?;
                 }
             }
             tensors.push(numbers::named(spec, shape, data));
@@ -155,6 +162,12 @@ impl Texts {
                         "this model has no tokenizer: send token ids instead of a text in {path}, or set x-adapter.tokenizer of its input_schema to the content of a tokenizer.json"
                     ));
                 };
+                let length = text.len() + pair.as_ref().map_or(0, String::len);
+                if length > MAX_TEXT {
+                    return Err(format!(
+                        "has {length} bytes, and {MAX_TEXT} are allowed; send it in parts"
+                    ));
+                }
                 let encode = || match pair {
                     Some(pair) => tokenizer.encode((text, pair), self.add_special_tokens),
                     None => tokenizer.encode(text, self.add_special_tokens),
@@ -231,14 +244,20 @@ fn roles(inputs: &[Spec]) -> Result<Vec<(Role, Spec)>, String> {
 /// The tokenizer, and the id that it fills up with.
 fn tokenizer(content: Value, truncate: Option<usize>) -> Result<(Tokenizer, Option<u32>), String> {
     let refused = |reason: String| format!("x-adapter.tokenizer is no tokenizer.json: {reason}");
-    let text = match content {
-        Value::String(text) => text,
-        other => other.to_string(),
+    let content = match content {
+        Value::String(text) => {
+            serde_json::from_str(&text).map_err(|error| refused(error.to_string()))?
+        }
+        other => other,
     };
-    let read = || Tokenizer::from_bytes(text.as_bytes());
+    // what is built has been counted: special tokens go through the steps already here
+    let read = || {
+        growth::check(&content)?;
+        Tokenizer::from_bytes(content.to_string()).map_err(|error| error.to_string())
+    };
     let mut tokenizer = catch_unwind(read)
         .map_err(|_| refused("it cannot be read".to_owned()))?
-        .map_err(|error| refused(error.to_string()))?;
+        .map_err(refused)?;
     let pad_id = tokenizer.get_padding().map(|padding| padding.pad_id);
     let pad_id =
         pad_id.or_else(|| ["[PAD]", "<pad>"].iter().find_map(|token| tokenizer.token_to_id(token)));
@@ -387,6 +406,26 @@ mod tests {
             let faults = texts.run(input.clone()).unwrap_err();
             assert_eq!(faults[0].path, path, "{input}");
             assert!(faults[0].message.contains(word), "{input}: {}", faults[0].message);
+        }
+    }
+
+    #[test]
+    fn texts_and_what_tokenizers_make_of_them_are_bounded() {
+        let words = json!({ "[UNK]": 0, "a": 1 });
+        let model = json!({ "type": "WordLevel", "vocab": words, "unk_token": "[UNK]" });
+        let tokenizer = json!({ "version": "1.0", "added_tokens": [], "model": model });
+        let ids = [spec("x", None)];
+        let any = texts(json!({ "tokenizer": tokenizer }), &ids).unwrap();
+        assert_eq!(numbers(&any.run(json!("a")).unwrap()), [[1.]]);
+        let faults = any.run(json!("a".repeat(MAX_TEXT + 1))).unwrap_err();
+        assert!(faults[0].message.contains("131073 bytes"), "{faults:?}");
+        let ten =
+            json!({ "type": "Replace", "pattern": { "String": "a" }, "content": "aaaaaaaaaa" });
+        let steps = json!({ "type": "Sequence", "normalizers": vec![ten; 20] });
+        let grown = json!({ "version": "1.0", "normalizer": steps, "model": model });
+        for tokenizer in [json!(grown.to_string()), grown] {
+            let reason = texts(json!({ "tokenizer": tokenizer }), &ids).err().unwrap();
+            assert!(reason.contains("8 times as long"), "{reason}");
         }
     }
 

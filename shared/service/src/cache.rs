@@ -9,7 +9,7 @@ use crate::{
     in_flight::InFlight,
     inference::own::Runs,
     models::{Head, Record, Revisions, Version},
-    schema::Schema,
+    schema::Schemas,
     sessions::Connection,
 };
 
@@ -29,8 +29,8 @@ pub(crate) struct Caches {
     /// Ready versions that are not their model's newest, by `id@number`.
     pub(crate) versions: Cache<String, Arc<Version>>,
     pub(crate) revisions: Revisions,
-    /// Input schemas, compiled, by `id/revision`.
-    pub(crate) schemas: Cache<String, Arc<Schema>>,
+    /// Input schemas, compiled.
+    pub(crate) schemas: Schemas,
     pub(crate) fleets: Timed<Arc<Vec<fleet::Page>>>,
     pub(crate) connections: Cache<String, Arc<Connection>>,
     /// By model checksum, in milliseconds; see `usual`.
@@ -55,7 +55,7 @@ impl Caches {
             models: Timed::new(1_000),
             versions: Cache::new(1_000),
             revisions: Revisions::new(),
-            schemas: Cache::new(200),
+            schemas: Schemas::new(),
             fleets: Timed::new(1_000),
             connections: Cache::new(20_000),
             usual: Cache::new(1_000),

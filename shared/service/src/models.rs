@@ -27,7 +27,7 @@ pub(crate) use find::{find_pinned, find_version};
 pub use inspect::{InspectRequest, Inspected, Profile};
 pub(crate) use revisions::Revisions;
 pub use revisions::description;
-pub(crate) use schema::compile as compile_schema;
+pub(crate) use schema::{compile as compile_schema, weight as schema_weight};
 pub use show::{complete, list, look, versions};
 pub use stored::{Head, Record, Version};
 pub use update::update;

@@ -1,18 +1,55 @@
 //! `input_schema`: compiled once for each revision, and held against inputs as their callers give
 //! them. Schemas come from strangers: what checking costs is counted before it is done.
 
+use std::sync::Arc;
+
 use jsonschema::{Validator, paths::LocationSegment};
 use protocol::rest::errors::Detail;
+use quick_cache::{Weighter, sync::Cache};
 use serde_json::{Map, Value};
 
 use crate::models;
 
 pub(crate) mod cost;
 
+pub(crate) use cost::Budget;
+
 /// A schema, ready to be used on any thread.
 pub(crate) struct Schema {
     validator: Validator,
     source: Value,
+    /// What it may take in memory, in bytes.
+    weight: u64,
+}
+
+/// Schemas by `id/revision`, as many as fit in a bounded memory.
+pub(crate) struct Schemas(Cache<String, Arc<Schema>, ByWeight>);
+
+#[derive(Clone)]
+struct ByWeight;
+
+impl Weighter<String, Arc<Schema>> for ByWeight {
+    fn weight(&self, _: &String, schema: &Arc<Schema>) -> u64 {
+        schema.weight
+    }
+}
+
+impl Schemas {
+    /// What all take together, in bytes: more than the heaviest that is accepted.
+    const MAX_WEIGHT: u64 = 64 << 20;
+
+    pub(crate) fn new() -> Self {
+        // for so few entries the cache is in one part, which holds the heaviest
+        Self(Cache::with_weighter(32, Self::MAX_WEIGHT, ByWeight))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Schema>> {
+        self.0.get(name)
+    }
+
+    pub(crate) fn insert(&self, name: String, schema: Arc<Schema>) {
+        self.0.insert(name, schema);
+    }
 }
 
 impl Schema {
@@ -25,12 +62,13 @@ impl Schema {
         let mut source = schema.clone();
         source.remove("x-adapter");
         let source = Value::Object(source);
-        Ok(Self { validator, source })
+        let weight = models::schema_weight(&source);
+        Ok(Self { validator, source, weight })
     }
 
     /// What is wrong with a value that stands at `path`: the first faults, each with its place.
-    pub(crate) fn faults(&self, value: &Value, path: &str) -> Vec<Detail> {
-        if let Err(message) = cost::of(&self.source, value) {
+    pub(crate) fn faults(&self, value: &Value, path: &str, budget: &mut Budget) -> Vec<Detail> {
+        if let Err(message) = cost::of(&self.source, value, budget) {
             return vec![Detail { path: path.to_owned(), message }];
         }
         let errors = self.validator.iter_errors(value).take(Self::MAX_FAULTS);

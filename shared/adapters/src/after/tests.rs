@@ -1,4 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
+use protocol::tensor::Tensor;
 use serde_json::json;
 
 use super::*;
@@ -57,6 +58,34 @@ fn a_batch_has_an_answer_for_each_row_and_a_list_gets_a_list() {
 }
 
 #[test]
+fn an_open_dimension_alone_is_a_value_for_each_row() {
+    let shaped = |shape: &[Option<usize>]| {
+        let (name, dtype) = ("y".to_owned(), Dtype::Float32);
+        [Spec { name, dtype, shape: shape.to_vec() }]
+    };
+    let scores = [0.25, 0.75, 0.5];
+    let given = [Named { name: "y".to_owned(), tensor: Tensor::from_f32(vec![3], &scores) }];
+    let open = shaped(&[None]);
+    let binary = after("binary_classification", json!({}), &["ham", "spam"], &open).unwrap();
+    let answer = said(&binary, &given, true);
+    let labels: Vec<_> = answer.as_array().unwrap().iter().map(|row| &row["label"]).collect();
+    assert_eq!(labels, ["ham", "spam", "spam"]);
+    let regression = after("regression", json!({}), &[], &open).unwrap();
+    let expected = json!([{ "value": 0.25 }, { "value": 0.75 }, { "value": 0.5 }]);
+    assert_eq!(said(&regression, &given, true), expected);
+    let top = after("top_k_labels", json!({}), &[], &open).unwrap();
+    assert_eq!(said(&top, &given, true).as_array().unwrap().len(), 3);
+    // one of several
+    let outputs = [open[0].clone(), spec("z", Dtype::Float32, Some(2))];
+    let all = after("regression", json!({}), &[], &outputs).unwrap();
+    let both = [given[0].clone(), output("z", 2, &[1.0; 6])];
+    assert_eq!(said(&all, &both, true)[1], json!({ "y": 0.75, "z": [1.0, 1.0] }));
+    // a fixed one is one row
+    let top = after("top_k_labels", json!({}), &["a", "b", "c"], &shaped(&[Some(3)])).unwrap();
+    assert_eq!(said(&top, &given, false)["predictions"][0]["label"], "b");
+}
+
+#[test]
 fn one_score_or_two_decide_by_the_threshold() {
     let labels = ["ham", "spam"];
     let make = |width, options| {
@@ -89,6 +118,20 @@ fn several_values_go_by_the_names_of_the_outputs() {
     assert_eq!(said(&all, &given, false), expected);
     let one = after("regression", json!({ "output": "low" }), &[], &outputs).unwrap();
     assert_eq!(said(&one, &given, false), json!([{ "value": 1.0 }, { "value": 2.0 }]));
+}
+
+#[test]
+fn whole_numbers_of_64_bits_are_told_exactly() {
+    let of = |dtype, data: [u8; 8]| {
+        let outputs = [spec("y", dtype, Some(1))];
+        let after = after("regression", json!({}), &[], &outputs).unwrap();
+        let tensor = Tensor { dtype, shape: vec![1, 1], data: data.to_vec().into() };
+        said(&after, &[Named { name: "y".to_owned(), tensor }], false)
+    };
+    let odd = 9_007_199_254_740_993_i64;
+    assert_eq!(of(Dtype::Int64, odd.to_le_bytes()), json!({ "value": odd }));
+    assert_eq!(of(Dtype::Uint64, u64::MAX.to_le_bytes()), json!({ "value": u64::MAX }));
+    assert_eq!(of(Dtype::Float64, 0.5f64.to_le_bytes()), json!({ "value": 0.5 }));
 }
 
 #[test]

@@ -8,6 +8,9 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 /// The largest picture that is decoded or made, in pixels: what a camera makes.
 pub(super) const MAX_PIXELS: u64 = 24_000_000;
 
+/// What the pictures of one input have together at most, in pixels.
+pub(super) const MAX_IN_ALL: u64 = 4 * MAX_PIXELS;
+
 /// What decoding may allocate, in bytes: four channels of the largest picture.
 const MAX_ALLOCATION: u64 = 4 * MAX_PIXELS;
 
@@ -19,21 +22,25 @@ pub(super) struct Picture {
     pub(super) data: Vec<u8>,
 }
 
-/// Reads a picture; grey becomes colour and colour grey as the model needs, transparency is dropped,
-/// as Pillow's `convert` does. The error is a sentence.
-pub(super) fn decode(bytes: &[u8], channels: usize) -> Result<Picture, String> {
+/// How many pixels a picture has, by what its file says. The error is a sentence.
+pub(super) fn pixels(bytes: &[u8]) -> Result<u64, String> {
+    let (width, height) = open(bytes)?.dimensions();
+    Ok(u64::from(width) * u64::from(height))
+}
+
+/// The beginning of a picture that is not too large. The error is a sentence.
+fn open(bytes: &[u8]) -> Result<impl ImageDecoder + '_, String> {
     let format = image::guess_format(bytes).ok().filter(|format| {
         matches!(format, ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)
     });
     let Some(format) = format else {
         return Err("not a JPEG, PNG or WebP image".to_owned());
     };
-    let damaged = |error: image::ImageError| format!("the image cannot be read: {error}");
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_ALLOCATION);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    let decoder = reader.into_decoder().map_err(damaged)?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     if pixels > MAX_PIXELS || decoder.total_bytes() > MAX_ALLOCATION {
@@ -41,6 +48,17 @@ pub(super) fn decode(bytes: &[u8], channels: usize) -> Result<Picture, String> {
             "the image has {width} × {height} pixels, and {MAX_PIXELS} in all are allowed; send it smaller"
         ));
     }
+    Ok(decoder)
+}
+
+fn damaged(error: image::ImageError) -> String {
+    format!("the image cannot be read: {error}")
+}
+
+/// Reads a picture; grey becomes colour and colour grey as the model needs, transparency is dropped,
+/// as Pillow's `convert` does. The error is a sentence.
+pub(super) fn decode(bytes: &[u8], channels: usize) -> Result<Picture, String> {
+    let mut decoder = open(bytes)?;
     let orientation = decoder.orientation().map_err(damaged)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     image.apply_orientation(orientation);

@@ -16,7 +16,7 @@ use super::view::{self, Shown};
 use crate::{
     App, Error, Result, adapters,
     models::{self, Record},
-    schema::Schema,
+    schema::{Budget, Schema},
 };
 
 /// Inputs up to this size are checked by the thread that serves requests, in bytes of JSON.
@@ -98,12 +98,13 @@ async fn validate(app: &App, pin: &Pin, input: &RawValue, in_words: bool) -> Res
     let check = move || -> Result<Vec<Detail>> {
         let value: Value = serde_json::from_str(&text)
             .map_err(|error| Error::invalid("input", format!("not valid JSON: {error}")))?;
+        let mut budget = Budget::of_request();
         if !by_row {
-            return Ok(schema.faults(&value, "input"));
+            return Ok(schema.faults(&value, "input", &mut budget));
         }
         let mut faults = Vec::new();
         for (path, row) in rows(value, &features) {
-            faults.extend(schema.faults(&row, &path));
+            faults.extend(schema.faults(&row, &path, &mut budget));
             if faults.len() >= Schema::MAX_FAULTS {
                 break;
             }
@@ -158,12 +159,17 @@ pub(super) async fn shown(
         other => adapters::Carried::Inline(view::outputs(app, job, other, &outcome.fence).await?),
     };
     let many = adapted == Adapted::Many;
-    match adapters::postprocess(app, &job.customer, &job.model, tensors, many).await? {
-        Ok(result) => Ok(Shown { result, warnings: Vec::new() }),
-        Err(reason) => {
-            let mut raw = view::raw(app, job, outcome).await?;
-            raw.warnings.insert(0, format!("the result is as the model gave it: {reason}"));
-            Ok(raw)
+    let words = adapters::postprocess(app, &job.customer, &job.model, tensors, many).await;
+    let reason = match words {
+        Ok(Ok(result)) => return Ok(Shown { result, warnings: Vec::new() }),
+        Ok(Err(reason)) => reason,
+        // the result is there, whatever becomes of its words
+        Err(cause) => {
+            tracing::warn!(?cause, job = job.id, "a result was not put into words");
+            "putting it into words failed; reading the job again tries it once more".to_owned()
         }
-    }
+    };
+    let mut raw = view::raw(app, job, outcome).await?;
+    raw.warnings.insert(0, format!("the result is as the model gave it: {reason}"));
+    Ok(raw)
 }

@@ -72,6 +72,12 @@ pub(crate) fn compile(schema: &Map<String, Value>) -> std::result::Result<Valida
     })
 }
 
+/// What a compiled schema may take in memory, in bytes: its text, and for each regular expression the
+/// automaton and its cache.
+pub(crate) fn weight(schema: &Value) -> u64 {
+    (schema.to_string().len() + patterns(schema) * 2 * MAX_PATTERN) as u64
+}
+
 fn levels(value: &Value) -> usize {
     let within = match value {
         Value::Array(values) => values.iter().map(levels).max(),

@@ -6,8 +6,17 @@ use std::ops::ControlFlow;
 
 use serde_json::{Map, Value};
 
-/// How many steps a check may take: about what 4 MB of numbers need.
+/// How many steps the checks of one request may take in all: about what 4 MB of numbers need.
 const MAX_STEPS: u64 = 4_000_000;
+
+/// What a request has left for its checks.
+pub(crate) struct Budget(u64);
+
+impl Budget {
+    pub(crate) fn of_request() -> Self {
+        Self(MAX_STEPS)
+    }
+}
 
 /// How many schemas may stand within one another, references followed.
 const MAX_DEPTH: u32 = 200;
@@ -22,6 +31,7 @@ const REFUSED: [(&str, &str); 4] = [
 
 /// Whether a schema holds only what can be counted. The error is a sentence without a subject.
 pub(crate) fn check(schema: &Value) -> Result<(), String> {
+    let id = if is_draft_4(schema) { "id" } else { "$id" };
     let mut open = vec![(schema, true)];
     while let Some((value, is_root)) = open.pop() {
         match value {
@@ -32,15 +42,16 @@ pub(crate) fn check(schema: &Value) -> Result<(), String> {
                         return Err(format!("uses `{keyword}`, which is not supported; {instead}"));
                     }
                 }
-                if !is_root && fields.get("$id").is_some_and(Value::is_string) {
-                    return Err("has an `$id` within; give it to the whole schema only".to_owned());
+                let is_id = |name: &&str| fields.get(*name).is_some_and(Value::is_string);
+                if !is_root && let Some(id) = ["$id", id].iter().find(|name| is_id(name)) {
+                    return Err(format!("has an `{id}` within; give it to the whole schema only"));
                 }
                 if let Some(Value::String(reference)) = fields.get("$ref")
                     && find(schema, reference).is_none()
                 {
                     let shown: String = reference.chars().take(80).collect();
                     return Err(format!(
-                        "refers to `{shown}`, which is not in it; put what it needs under $defs and refer to it as #/$defs/NAME: nothing is fetched"
+                        "refers to `{shown}`, which is not in it; put what it needs under $defs and refer to it as #/$defs/NAME, without `%`: nothing is fetched"
                     ));
                 }
                 open.extend(fields.values().map(|value| (value, false)));
@@ -52,30 +63,46 @@ pub(crate) fn check(schema: &Value) -> Result<(), String> {
 }
 
 /// Whether checking `value` takes a bounded number of steps. The error is a sentence.
-pub(super) fn of(schema: &Value, value: &Value) -> Result<(), String> {
-    match (Walk { root: schema, left: MAX_STEPS }).visit(schema, value, 0) {
+pub(super) fn of(schema: &Value, value: &Value, budget: &mut Budget) -> Result<(), String> {
+    match (Walk { root: schema, left: &mut budget.0 }).visit(schema, value, 0) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(reason) => Err(reason.to_owned()),
     }
 }
 
-/// What a reference within the schema leads to.
+/// Whether some part of a schema is of draft 4, where `id` says what references start from.
+fn is_draft_4(schema: &Value) -> bool {
+    match schema {
+        Value::Array(values) => values.iter().any(is_draft_4),
+        Value::Object(fields) => {
+            let draft = fields.get("$schema").and_then(Value::as_str);
+            draft.is_some_and(|draft| draft.contains("draft-04")) || fields.values().any(is_draft_4)
+        }
+        _ => false,
+    }
+}
+
+/// What a reference within the schema leads to. The validator decodes `%`, and may find another part
+/// than is written: such a reference leads nowhere.
 fn find<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
+    if reference.contains('%') {
+        return None;
+    }
     root.pointer(reference.strip_prefix('#')?)
 }
 
-struct Walk<'a> {
+struct Walk<'a, 'b> {
     root: &'a Value,
-    left: u64,
+    left: &'b mut u64,
 }
 
 type Step = ControlFlow<&'static str>;
 
-impl<'a> Walk<'a> {
+impl<'a> Walk<'a, '_> {
     fn pay(&mut self, steps: usize) -> Step {
         match self.left.checked_sub(steps as u64) {
             Some(left) => {
-                self.left = left;
+                *self.left = left;
                 Step::Continue(())
             }
             None => Step::Break(

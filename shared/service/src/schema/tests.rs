@@ -8,7 +8,7 @@ fn compiled(schema: Value) -> Result<Schema, String> {
 }
 
 fn faults(schema: Value, value: Value) -> Vec<(String, String)> {
-    let faults = compiled(schema).unwrap().faults(&value, "input");
+    let faults = compiled(schema).unwrap().faults(&value, "input", &mut Budget::of_request());
     faults.into_iter().map(|fault| (fault.path, fault.message)).collect()
 }
 
@@ -53,12 +53,43 @@ fn what_is_no_schema_is_refused() {
         (json!({ "$ref": "file:///etc/passwd" }), "#/$defs/NAME"),
         (json!({ "items": { "$ref": "#/$defs/none" } }), "#/$defs/none"),
         (json!({ "properties": { "a": { "$id": "b" } } }), "$id"),
+        // the validator would take another part than is counted
+        (
+            json!({
+                "$ref": "#/$defs/a%62",
+                "$defs": { "a%62": {}, "ab": { "allOf": [{ "$ref": "#" }] } },
+            }),
+            "without `%`",
+        ),
+        (
+            json!({
+                "$schema": "http://json-schema.org/draft-04/schema#",
+                "properties": { "a": { "id": "http://a/b", "items": { "$ref": "#/definitions/c" } } },
+                "definitions": { "c": {} },
+            }),
+            "`id` within",
+        ),
         (json!({ "$dynamicRef": "#a" }), "`$dynamicRef`"),
         (json!({ "allOf": [{ "unevaluatedProperties": false }] }), "additionalProperties"),
     ] {
         let reason = compiled(schema.clone()).err().unwrap_or_else(|| panic!("{schema}"));
         assert!(reason.contains(word), "{schema}: {reason}");
     }
+}
+
+#[test]
+fn an_id_that_names_nothing_is_no_matter() {
+    let property = json!({ "properties": { "id": { "type": "string" } } });
+    assert_eq!(faults(property, json!({ "id": "a" })), []);
+    // only draft 4 reads it
+    assert_eq!(faults(json!({ "default": { "id": "a" } }), json!(1)), []);
+    let root = json!({
+        "$schema": "http://json-schema.org/draft-04/schema#",
+        "id": "http://a/b",
+        "properties": { "id": { "$ref": "#/definitions/c" } },
+        "definitions": { "c": { "type": "string" } },
+    });
+    assert_eq!(faults(root, json!({ "id": 1 })).len(), 1);
 }
 
 #[test]
@@ -89,9 +120,37 @@ fn schemas_that_go_in_circles_or_multiply_end() {
         ),
     ] {
         let Ok(schema) = compiled(schema) else { continue };
-        let found = schema.faults(&deep, "input");
+        let found = schema.faults(&deep, "input", &mut Budget::of_request());
         assert!(found[0].message.contains(word), "{found:?}");
     }
     let many = json!({ "items": { "enum": vec![0; 1000] } });
     assert!(faults(many, json!(vec![1; 10_000]))[0].1.contains("too long"));
+}
+
+#[test]
+fn the_values_of_one_request_share_its_budget() {
+    let schema = compiled(json!({ "items": { "enum": vec![0; 1000] } })).unwrap();
+    let value = json!(vec![0; 3000]);
+    let mut budget = Budget::of_request();
+    assert_eq!(schema.faults(&value, "input[0]", &mut budget).len(), 0);
+    assert!(schema.faults(&value, "input[1]", &mut budget)[0].message.contains("too long"));
+}
+
+#[test]
+fn compiled_schemas_are_kept_as_long_as_their_patterns_fit_in_memory() {
+    let with = |patterns: usize| {
+        let fields = (0..patterns).map(|i| (format!("f{i}"), json!({ "pattern": "a" })));
+        let properties: Map<_, _> = fields.collect();
+        Arc::new(compiled(json!({ "properties": properties })).unwrap())
+    };
+    let schemas = Schemas::new();
+    // the heaviest that is accepted
+    let (heavy, light) = (with(100), with(1));
+    assert!(heavy.weight > 100 * 512 * 1024 && light.weight < 1 << 20);
+    for i in 0..10 {
+        let name = format!("heavy/{i}");
+        schemas.insert(name.clone(), heavy.clone());
+        assert!(schemas.get(&name).is_some());
+    }
+    assert_eq!((0..10).filter(|i| schemas.get(&format!("heavy/{i}")).is_some()).count(), 1);
 }

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod adapted;
 mod disk;
 mod formats;
 mod parked;

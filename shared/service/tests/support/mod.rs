@@ -21,7 +21,9 @@ use std::{
 
 use dcmp_service::{
     App, Engine, INSPECT_FUNCTION, POSTPROCESS_FUNCTION, PREPROCESS_FUNCTION, Result, Settings,
-    Signature, WORK_QUEUE, access, devices, fold,
+    Signature, WORK_QUEUE, access,
+    adapters::{Asked, Outputs, Postprocessed},
+    devices, fold,
     idempotency::Commit,
     inference::{self, Call, Submitted},
     jobs,
@@ -152,6 +154,19 @@ impl Platform {
         let limit = Duration::from_secs(10);
         self.store.functions().register(PREPROCESS_FUNCTION, limit, move |_| async {
             Ok(bytes::Bytes::from_static(refused))
+        });
+    }
+
+    /// From now on this puts results into words.
+    pub fn postprocessor<F, A>(&self, put: F)
+    where
+        F: Fn(Asked<Outputs>) -> A + Send + Sync + 'static,
+        A: Future<Output = ports::Result<Postprocessed>> + Send + 'static,
+    {
+        let limit = Duration::from_secs(600);
+        self.store.functions().register(POSTPROCESS_FUNCTION, limit, move |asked| {
+            let put = put(serde_json::from_slice(&asked).unwrap());
+            async { Ok(serde_json::to_vec(&put.await?).unwrap().into()) }
         });
     }
 

@@ -1,6 +1,8 @@
 //! Reads an uploaded model file, apart from the function that took it in: whatever is in the file
 //! meets only this function's memory and time.
 
+mod room;
+
 use std::time::Duration;
 
 use api::Route;
@@ -10,6 +12,12 @@ use service::{
     App, Error, INSPECT_FUNCTION, Result, Signature,
     models::{InspectRequest, Inspected, Profile},
 };
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use room::Room;
+
+/// The room of this process. On Lambda every process reads one file at a time anyway.
+static ROOM: Room = Room::new();
 
 /// Shapes that an engine follows recursively may be nested deep; threads for requests have 2 MB.
 const STACK: usize = 64 << 20;
@@ -22,16 +30,30 @@ pub(crate) fn route() -> Route {
 }
 
 async fn inspect(app: App, request: InspectRequest) -> Result<Inspected> {
-    let bytes = app.ports.blobs.get(&request.blob, None).await?;
-    let bytes = bytes.ok_or_else(|| Error::internal(format!("no file {}", request.blob)))?;
-    let (answer, answered) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new()
-        .name("inspect".to_owned())
-        .stack_size(STACK)
-        // whoever asked may have gone: then nobody needs the answer
-        .spawn(move || drop(answer.send(read(&bytes, request.format))))
-        .map_err(Error::internal)?;
+    let missing = || Error::internal(format!("no file {}", request.blob));
+    let stored = app.ports.blobs.head(&request.blob).await?.ok_or_else(missing)?;
+    // before a byte of it is in memory
+    let Some(room) = ROOM.take(stored.size).await else { return Ok(Inspected::Busy) };
+    let bytes = app.ports.blobs.get(&request.blob, None).await?.ok_or_else(missing)?;
+    let answered = apart(room, move || read(&bytes, request.format))?;
     answered.await.map_err(Error::internal)
+}
+
+/// Runs `look` in a thread of its own. Whoever asked may have gone, and the thread goes on: so it is
+/// the thread that gives the room back.
+fn apart<T: Send + 'static>(
+    room: OwnedSemaphorePermit,
+    look: impl FnOnce() -> T + Send + 'static,
+) -> Result<oneshot::Receiver<T>> {
+    let (answer, answered) = oneshot::channel();
+    let looking = move || {
+        // what `look` holds, such as the file, is gone by then; nobody may need the answer
+        drop(answer.send(look()));
+        drop(room);
+    };
+    let thread = std::thread::Builder::new().name("inspect".to_owned()).stack_size(STACK);
+    thread.spawn(looking).map_err(Error::internal)?;
+    Ok(answered)
 }
 
 fn read(bytes: &[u8], format: Format) -> Inspected {
@@ -59,5 +81,26 @@ fn read(bytes: &[u8], format: Format) -> Inspected {
             }
             Err(refused) => Inspected::Refused(refused.to_string()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_thread_whose_caller_has_gone_keeps_its_room() {
+        let room = Room::new();
+        let (go, wait) = mpsc::channel::<()>();
+        let answered = apart(room.take(u64::MAX).await.unwrap(), move || wait.recv()).unwrap();
+        drop(answered);
+        assert_eq!(room.free(), 0);
+        go.send(()).unwrap();
+        // waits until the thread has ended
+        assert!(room.take(u64::MAX).await.is_some());
     }
 }

@@ -1,5 +1,7 @@
 //! Whether a node keeps to what is accepted of its operator; see [`operators`](crate::operators).
 
+use std::{cell::OnceCell, collections::HashSet};
+
 use tract_onnx::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto::DataType,
 };
@@ -27,18 +29,30 @@ impl<'a> Opsets<'a> {
     }
 }
 
+/// Operators that a refusal names; of the others it tells how many.
+const SHOWN: usize = 5;
+
+/// A constant of the graph that holds an infinity, looked for once when a node asks.
+struct Infinite<'a> {
+    graph: &'a GraphProto,
+    found: OnceCell<Option<String>>,
+}
+
 /// Checks every node of a graph, and names all operators that are not accepted at once.
 pub(crate) fn check(graph: &GraphProto, opsets: &Opsets<'_>) -> Result<(), Refused> {
-    let mut unknown: Vec<String> = Vec::new();
+    let infinite = Infinite { graph, found: OnceCell::new() };
+    let mut unknown: HashSet<(&str, &str)> = HashSet::new();
+    let mut shown: Vec<String> = Vec::new();
     for (index, node) in graph.node.iter().enumerate() {
         let place = place(index, node);
         match operators::find(&node.domain, &node.op_type) {
-            Some(operator) => check_node(graph, node, operator, opsets)
+            Some(operator) => check_node(&infinite, node, operator, opsets)
                 .map_err(|problem| Refused::new(format!("{place}: {problem}")))?,
             None => {
-                let name = format!("{} ({place})", called(node));
-                if !unknown.iter().any(|known| known.starts_with(&called(node))) {
-                    unknown.push(name);
+                let domain = if node.domain == "ai.onnx" { "" } else { node.domain.as_str() };
+                let new = unknown.insert((domain, &node.op_type));
+                if new && shown.len() < SHOWN {
+                    shown.push(format!("{} ({place})", called(node)));
                 }
             }
         }
@@ -46,12 +60,11 @@ pub(crate) fn check(graph: &GraphProto, opsets: &Opsets<'_>) -> Result<(), Refus
     if unknown.is_empty() {
         return Ok(());
     }
-    let more = unknown.len().saturating_sub(5);
+    let more = unknown.len() - shown.len();
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    unknown.truncate(5);
     Err(Refused::new(format!(
         "unsupported operators: {}{more}; export the model without them",
-        unknown.join(", ")
+        shown.join(", ")
     )))
 }
 
@@ -67,7 +80,7 @@ fn called(node: &NodeProto) -> String {
 }
 
 fn check_node(
-    graph: &GraphProto,
+    infinite: &Infinite<'_>,
     node: &NodeProto,
     operator: &Operator,
     opsets: &Opsets<'_>,
@@ -94,10 +107,11 @@ fn check_node(
             ));
         }
     }
-    operator.limits.iter().try_for_each(|limit| keeps(graph, node, limit))
+    operator.limits.iter().try_for_each(|limit| keeps(infinite, node, limit))
 }
 
-fn keeps(graph: &GraphProto, node: &NodeProto, limit: &Limit) -> Result<(), String> {
+fn keeps(infinite: &Infinite<'_>, node: &NodeProto, limit: &Limit) -> Result<(), String> {
+    let graph = infinite.graph;
     let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
     let input = |index: usize| node.input.get(index).filter(|name| !name.is_empty());
     let name = &node.op_type;
@@ -146,7 +160,7 @@ fn keeps(graph: &GraphProto, node: &NodeProto, limit: &Limit) -> Result<(), Stri
         Limit::Inputs(most) if node.input.len() > *most => {
             Err(format!("{name} is accepted with at most {most} inputs; it has {}", node.input.len()))
         }
-        Limit::Finite => infinite(graph).map_or(Ok(()), |constant| {
+        Limit::Finite => infinite.name().map_or(Ok(()), |constant| {
             Err(format!(
                 "{name} is not accepted beside infinite constants, and {constant} holds one; use a large \
                  number such as -3e38 in its place"
@@ -162,8 +176,13 @@ fn number(attribute: &AttributeProto) -> f32 {
     if attribute.f == 0.0 { attribute.i as f32 } else { attribute.f }
 }
 
-/// A constant of the graph that holds an infinity.
-fn infinite(graph: &GraphProto) -> Option<String> {
+impl Infinite<'_> {
+    fn name(&self) -> Option<&str> {
+        self.found.get_or_init(|| find_infinite(self.graph)).as_deref()
+    }
+}
+
+fn find_infinite(graph: &GraphProto) -> Option<String> {
     let stored = graph.initializer.iter().map(|tensor| (&tensor.name, tensor));
     let nodes = graph.node.iter().filter(|node| node.op_type.starts_with("Constant"));
     let values = |node: &NodeProto| {
@@ -198,5 +217,27 @@ fn holds_infinity(tensor: &TensorProto) -> bool {
             stored || tensor.int32_data.iter().any(|bits| infinite(*bits as u16))
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn infinite_constants_are_looked_for_once() {
+        let stored = TensorProto {
+            name: "mask".to_owned(),
+            data_type: DataType::Float as i32,
+            float_data: vec![f32::NEG_INFINITY],
+            ..TensorProto::default()
+        };
+        let graph = GraphProto { initializer: vec![stored], ..GraphProto::default() };
+        let infinite = Infinite { graph: &graph, found: OnceCell::new() };
+        let first = infinite.name().unwrap();
+        assert_eq!(first, "`mask`");
+        assert!(std::ptr::eq(first, infinite.name().unwrap()));
     }
 }

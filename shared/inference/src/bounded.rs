@@ -145,7 +145,12 @@ fn effort(op: &dyn InferenceOp, given: &[InferenceFact], made: usize) -> usize {
         "Attention",
         "Scan",
         "GridSample",
+        "Lrn",
     ];
+    if name.contains("Pool") {
+        // each output reads a window of one plane, which may be all of it
+        return (made / 4).saturating_mul(given.first().map_or(1, plane));
+    }
     if heavy.iter().any(|heavy| name.contains(heavy)) {
         // each output reads at most one row of the largest input
         let row = given.iter().map(longest).max().unwrap_or(1);
@@ -153,6 +158,12 @@ fn effort(op: &dyn InferenceOp, given: &[InferenceFact], made: usize) -> usize {
     } else {
         made.saturating_add(read)
     }
+}
+
+/// Elements of one channel of one image.
+fn plane(fact: &InferenceFact) -> usize {
+    let dims = fact.shape.dims().skip(2).filter_map(|dim| dim.concretize()?.to_usize().ok());
+    dims.fold(1, usize::saturating_mul)
 }
 
 /// The product of all dimensions but the smallest that is not one.

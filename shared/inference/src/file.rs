@@ -3,7 +3,7 @@
 use prost::Message;
 use tract_onnx::pb::ModelProto;
 
-use crate::Refused;
+use crate::{Refused, wire};
 
 /// Decodes the file and checks what every ONNX file has.
 pub(crate) fn decode(bytes: &[u8]) -> Result<ModelProto, Refused> {
@@ -13,6 +13,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<ModelProto, Refused> {
     if let Some(kind) = other_format(bytes) {
         return Err(Refused::new(format!("not an ONNX model: this looks like {kind}")));
     }
+    wire::check(bytes)?;
     let model = ModelProto::decode(bytes).map_err(|error| {
         // ONNX files begin with field 1, `ir_version`
         if bytes[0] == 0x08 {

@@ -16,6 +16,7 @@ mod profile;
 mod signature;
 mod stack;
 mod wire;
+mod work;
 
 pub use error::{Error, Refused};
 pub use network::Network;

@@ -18,6 +18,7 @@ use crate::{
     dtype::to_engine,
     error::{STOPPED, engine, guarded},
     plan::Plan,
+    work,
 };
 
 /// Multiplications that a run at upload may take: about a second.
@@ -125,7 +126,7 @@ fn plan(
             "a run needs about {needs} MB beside the weights; at upload up to {limit} MB are tried"
         )));
     }
-    let work = work(&typed);
+    let work = work::of(&typed);
     if work > MAX_WORK {
         return Ok(Planned::TooLarge(format!(
             "a run takes about {} million multiplications; at upload up to {} million are tried",
@@ -189,18 +190,4 @@ fn memory(model: &TypedModel) -> Result<(usize, usize), String> {
         }
     }
     Ok((weights, most))
-}
-
-/// Multiplications of a run, by the engine's own count.
-fn work(model: &TypedModel) -> usize {
-    let mut sum = 0usize;
-    for node in model.nodes() {
-        let Ok(inputs) = model.node_input_facts(node.id) else { continue };
-        for (cost, count) in node.op.cost(&inputs).unwrap_or_default() {
-            if cost.is_compute() {
-                sum = sum.saturating_add(count.to_usize().unwrap_or(usize::MAX));
-            }
-        }
-    }
-    sum
 }

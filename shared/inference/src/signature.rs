@@ -19,7 +19,6 @@ use crate::{
     error::{engine, guarded, shortened},
     file, graph,
     profile::{self, Profile, Unprofiled},
-    wire,
 };
 
 /// The inputs and outputs of a model, in the file's order.
@@ -67,7 +66,6 @@ fn cannot_be_run(cause: &str) -> Refused {
 
 /// A model that may have open dimensions, and its signature.
 pub(crate) fn parse(bytes: &[u8]) -> Result<(InferenceModel, Signature), Refused> {
-    wire::check(bytes)?;
     let file = file::decode(bytes)?;
     let graph = file.graph.as_ref().expect("`decode` refuses a file without a graph");
     let onnx = tract_onnx::onnx()

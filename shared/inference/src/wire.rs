@@ -81,6 +81,13 @@ fn walk(mut bytes: &[u8], message: Message, left: &mut usize, depth: usize) -> R
                 bytes = rest;
                 content
             }
+            // the decoder skips a group that it does not know and goes on behind it, so must not end here
+            3 | 4 => {
+                return Err(Refused::new(
+                    "not an ONNX model, or a damaged one: it holds a protobuf group, which ONNX does \
+                     not have; export it again",
+                ));
+            }
             _ => return Ok(()),
         };
         let (taken, inner) = match message.field(number) {

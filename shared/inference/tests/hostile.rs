@@ -238,6 +238,7 @@ fn formed() -> Vec<Case> {
         ("10 000 graphs in nodes", deep, &["more than 12 levels"]),
         ("many nodes", file(chain(20_000)), &["20002 nodes", "20000"]),
         ("two million empty nodes", empty_nodes(2_000_000), &["structure", "memory"]),
+        ("empty nodes behind a group", behind_a_group(2_000_000), &["group", "damaged"]),
         ("a long list", file(graph(vec![listed], vec![])), &["structure", "lists"]),
         ("a million operator sets", model.encode_to_vec(), &["structure", "memory"]),
         ("truncated", whole[..whole.len() / 2].to_vec(), &["truncated"]),
@@ -270,6 +271,13 @@ fn nested(levels: usize) -> Vec<u8> {
 
 fn empty_nodes(count: usize) -> Vec<u8> {
     [vec![0x08, 8], field(7, &[0x0a, 0].repeat(count))].concat()
+}
+
+/// Field 1000 of the model and of the graph is a group, begun and ended, that nobody knows.
+fn behind_a_group(count: usize) -> Vec<u8> {
+    const GROUP: [u8; 4] = [0xc3, 0x3e, 0xc4, 0x3e];
+    let graph = [&GROUP[..], &[0x0a, 0].repeat(count)].concat();
+    [&[0x08, 8], &GROUP[..], &field(7, &graph)].concat()
 }
 
 /// Reads a file; its refusal, if there is one, and the memory that reading took.

@@ -108,6 +108,21 @@ fn unsupported_operators_are_listed_with_their_nodes() {
 }
 
 #[test]
+fn each_unknown_operator_is_counted_once() {
+    let mut nodes: Vec<_> = ["FooBar", "Foo", "FooBar", "Foo", "B", "C", "D", "E", "F", "F"]
+        .into_iter()
+        .enumerate()
+        .map(|(at, op)| node(op, &["x"], &[&format!("n{at}")]))
+        .collect();
+    nodes[3].domain = "ai.onnx".to_owned();
+    let graph = GraphProto { node: nodes, ..Mlp::new([3, 4, 2]).graph(|| N("N")) };
+    assert_says(
+        &file(graph),
+        &["FooBar (node `FooBar_n0`), Foo (node `Foo_n1`), B (", "D (node `D_n6`) and 2 more;"],
+    );
+}
+
+#[test]
 fn external_data_is_refused_with_the_remedy() {
     let mut graph = Mlp::new([3, 4, 2]).graph(|| N("N"));
     graph.initializer[0].raw_data.clear();

@@ -40,7 +40,7 @@ fn main() -> Result<()> {
         bail!("there is no such target; there are {}", names.join(", "));
     }
     println!("seed {}", hex::encode(seed));
-    println!("{:<10} {:>12} {:>8} {:>10}", "target", "executions", "per s", "peak kB");
+    println!("{:<12} {:>12} {:>8} {:>10}", "target", "executions", "per s", "peak kB");
     let length = Length::Long(Duration::from_secs(arguments.seconds), seed);
     let mut failures = Vec::new();
     for target in targets {
@@ -48,10 +48,10 @@ fn main() -> Result<()> {
             Ok(report) => {
                 let rate = report.executions as f64 / report.took.as_secs_f64();
                 let peak = report.peak / 1000;
-                println!("{:<10} {:>12} {rate:>8.0} {peak:>10}", target.name, report.executions);
+                println!("{:<12} {:>12} {rate:>8.0} {peak:>10}", target.name, report.executions);
             }
             Err(failure) => {
-                println!("{:<10} {failure:#}", target.name);
+                println!("{:<12} {failure:#}", target.name);
                 failures.push(target.name);
             }
         }

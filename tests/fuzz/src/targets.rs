@@ -7,6 +7,7 @@ mod frames;
 mod onnx;
 mod socket;
 mod tensors;
+mod torchscript;
 mod world;
 
 use crate::Target;
@@ -20,6 +21,7 @@ pub const TARGETS: &[Target] = &[
     forms::TARGET,
     cursors::TARGET,
     onnx::TARGET,
+    torchscript::TARGET,
 ];
 
 /// Pieces of JSON in which trouble begins.

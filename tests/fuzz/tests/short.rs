@@ -55,3 +55,8 @@ fn cursors() {
 fn onnx() {
     survives("onnx");
 }
+
+#[test]
+fn torchscript() {
+    survives("torchscript");
+}

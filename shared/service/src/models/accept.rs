@@ -12,7 +12,7 @@ use super::{
     About, Head, Shape, Version,
     description::{compare, label},
     find,
-    inspect::{Accepted, inspect},
+    inspect::{Accepted, Busy, inspect},
     revisions, show, stored,
     uploads::Pending,
 };
@@ -311,6 +311,10 @@ fn differences(kind: &str, before: &[Spec], now: &[Spec]) -> Vec<String> {
     gone.chain(changed).collect()
 }
 
+/// How often a file that came in parts waits for others before that counts as a failure: with the
+/// seconds that each wait takes, a few minutes.
+const MAX_WAITS: u32 = 60;
+
 /// Looks at the file of a version that is being validated, and says what came of it: ready, or
 /// rejected with a reason. Does nothing for a version that was judged before.
 ///
@@ -322,7 +326,15 @@ pub(super) async fn judge(app: &App, id: &str, number: u32) -> Result<()> {
     if version.status != Status::Validating {
         return Ok(());
     }
-    let accepted = match inspect(app, &version.blob, version.format, &version.given).await {
+    let mut waits = 0;
+    let looked = loop {
+        match inspect(app, &version.blob, version.format, &version.given).await {
+            // `models-inspect` has waited for its turn before it says so
+            Err(Error::Internal(cause)) if cause.is::<Busy>() && waits < MAX_WAITS => waits += 1,
+            looked => break looked,
+        }
+    };
+    let accepted = match looked {
         Ok(accepted) => accepted,
         Err(refused @ Error::Invalid(_)) => {
             let reason = refused.to_string();

@@ -1,6 +1,9 @@
 //! What becomes of a file whose parts came.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering::Relaxed},
+};
 
 use dcmp_service::{Error, models, models::Inspected};
 use protocol::rest::uploads::Progress;
@@ -126,6 +129,21 @@ async fn a_file_that_cannot_be_looked_at_is_rejected_in_the_end() {
     let reason = shown(&platform, &begun).await.reason.unwrap();
     assert!(reason.contains("failed 5 times"), "{reason}");
     assert_eq!((pending(&platform).await, platform.files().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn waiting_for_other_files_is_no_failure() {
+    let platform = Platform::start().await;
+    let asked = Arc::<AtomicU32>::default();
+    platform.inspector(move || {
+        let busy = asked.fetch_add(1, Relaxed) < 20;
+        async move { Ok(if busy { Inspected::Busy } else { accepted() }) }
+    });
+    let begun = begin(&platform, json!({})).await.unwrap();
+    send(&platform, &begun, &[1, 2]).await;
+    complete(&platform, &begun).await.unwrap();
+    validate(&platform, &begun).await.unwrap();
+    assert_eq!(shown(&platform, &begun).await.status, "ready");
 }
 
 #[tokio::test]

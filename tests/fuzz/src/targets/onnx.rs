@@ -15,9 +15,13 @@ pub(super) const TARGET: Target = Target {
 };
 
 fn seeds() -> Vec<Vec<u8>> {
-    ["mlp.onnx", "cnn.onnx", "two.onnx", "wide.onnx", "external.onnx", "unsupported.onnx"]
-        .map(fixture)
-        .to_vec()
+    let mut seeds =
+        ["mlp.onnx", "cnn.onnx", "two.onnx", "wide.onnx", "external.onnx", "unsupported.onnx"]
+            .map(fixture)
+            .to_vec();
+    // an unknown group, and a model behind it
+    seeds.push([&[0xc3, 0x3e, 0xc4, 0x3e], &seeds[0][..]].concat());
+    seeds
 }
 
 fn read(input: &[u8]) {

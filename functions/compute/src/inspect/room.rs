@@ -1,0 +1,65 @@
+//! How many files are read at a time: as many as there is memory for.
+
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What files being read may weigh together, in MB. A file takes about three times its size.
+const ROOM_MB: u32 = 2048;
+
+/// What reading takes beside the file, in MB: structure, constants, a run on zeros.
+const BESIDE_MB: u32 = 128;
+
+/// How long to wait for room: most of a call's time is left for the reading.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// Room for files in memory.
+pub(super) struct Room(LazyLock<Arc<Semaphore>>);
+
+impl Room {
+    pub(super) const fn new() -> Self {
+        Self(LazyLock::new(|| Arc::new(Semaphore::new(ROOM_MB as usize))))
+    }
+
+    /// Room for a file of so many bytes, until it is dropped; `None` when others have it for long. A
+    /// file that is larger than all the room is read alone.
+    pub(super) async fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        let room = self.0.clone().acquire_many_owned(weight(bytes));
+        tokio::time::timeout(WAIT, room).await.ok()?.ok()
+    }
+
+    /// What is free, in MB.
+    #[cfg(test)]
+    pub(super) fn free(&self) -> usize {
+        self.0.available_permits()
+    }
+}
+
+fn weight(bytes: u64) -> u32 {
+    let file = u32::try_from(bytes >> 20).unwrap_or(u32::MAX);
+    file.saturating_add(BESIDE_MB).min(ROOM_MB)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn files_share_the_room_by_their_size() {
+        let room = Room::new();
+        let small = room.take(100 << 20).await.unwrap();
+        assert_eq!(room.free(), 2048 - 228);
+        // longer than it waits
+        assert!(room.take(2 << 30).await.is_none());
+        drop(small);
+        let large = room.take(2 << 30).await.unwrap();
+        assert_eq!(room.free(), 0);
+        drop(large);
+        assert_eq!(room.free(), 2048);
+    }
+}

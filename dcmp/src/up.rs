@@ -59,7 +59,7 @@ pub(crate) struct Args {
     /// Between two heartbeats of a device that works, in milliseconds
     #[arg(long, default_value_t = 5_000, hide = true)]
     heartbeat_ms: u64,
-    /// The largest model in MB; looking at one takes about three times its size in memory
+    /// The largest model in MB; looking at one takes up to five times its size in memory
     #[arg(long, default_value_t = 2048)]
     max_model_mb: u64,
     /// An upload in parts is given up when nothing came for so long, in milliseconds

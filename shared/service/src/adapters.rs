@@ -1,12 +1,13 @@
 //! The adapters before and behind a model, as the service reaches them: by calling the functions
 //! `preprocess` and `postprocess`, so that only these carry decoders, tokenizers and an engine.
 
-use bytes::Bytes;
-use domain::model::{Pin, Postprocessing, Preprocessing};
-use ports::Checksum;
+use domain::{
+    job::StoredFile,
+    model::{Pin, Postprocessing, Preprocessing},
+};
 use protocol::{
     rest::errors::Detail,
-    tensor::{self, Named, Spec},
+    tensor::{Named, Spec},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
@@ -14,6 +15,7 @@ use serde_json::{Map, Value, value::RawValue};
 use crate::{
     App, Error, POSTPROCESS_FUNCTION, PREPROCESS_FUNCTION, Result, attempts,
     models::{self, Description},
+    tensors,
 };
 
 /// Tensors whose encoded form is larger go between functions as a file, in bytes: a call holds 6 MB.
@@ -67,12 +69,7 @@ pub enum Carried {
     /// In the call.
     Inline(Vec<Named>),
     /// In a safetensors file of the object store.
-    File {
-        /// Where.
-        key: String,
-        /// `sha256:…`
-        checksum: String,
-    },
+    File(StoredFile),
 }
 
 /// What `preprocess` answers.
@@ -105,25 +102,17 @@ impl Carried {
         if attempts::encoded_len(&tensors) <= MAX_IN_CALL {
             return Ok(Self::Inline(tensors));
         }
-        let file = tensor::to_safetensors(&tensors);
         let key = format!("adapted/{}", app.ports.clock.id("file"));
-        let checksum = Checksum::of(&file).to_string();
-        app.ports.blobs.put(&key, file).await?;
-        Ok(Self::File { key, checksum })
+        Ok(Self::File(tensors::store(app, key, &tensors).await?))
     }
 
     /// The tensors.
     pub async fn unpack(self, app: &App) -> Result<Vec<Named>> {
         match self {
             Self::Inline(tensors) => Ok(tensors),
-            Self::File { key, checksum } => {
-                let bytes: Option<Bytes> = app.ports.blobs.get(&key, None).await?;
-                let bytes = bytes.ok_or_else(|| Error::internal("a file of tensors is missing"))?;
-                if Checksum::of(&bytes).to_string() != checksum {
-                    let cause = "a file of tensors does not have its checksum";
-                    return Err(Error::internal(cause));
-                }
-                tensor::from_safetensors(&bytes).map_err(Error::internal)
+            Self::File(file) => {
+                let missing = || Error::internal("a file of tensors is missing");
+                tensors::load(app, &file).await?.ok_or_else(missing)
             }
         }
     }
@@ -227,7 +216,7 @@ pub(crate) async fn preprocess(
     match call(app, PREPROCESS_FUNCTION, &asked).await? {
         Preprocessed::Made(tensors, many) => {
             let file = match &tensors {
-                Carried::File { key, .. } => Some(key.clone()),
+                Carried::File(file) => Some(file.key.clone()),
                 Carried::Inline(_) => None,
             };
             let tensors = tensors.unpack(app).await?;

@@ -2,17 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::job::{Attempt, Event, Input, Job, StoredFile};
-use ports::{Checksum, Condition, Error as PortError, Method, Token};
+use domain::job::{Attempt, Event, Input, Job};
+use ports::{Condition, Error as PortError, Method, Token};
 use protocol::{
     socket::{self, Blob, ModelRef, Payload, TaskRun},
-    tensor::{self, Named},
+    tensor::Named,
 };
 
 use self::place::{Place, Target};
 use crate::{
     App, Error, Result, in_flight::Sent, jobs, models::Record, sessions, sessions::Connection,
-    table, tasks, usual,
+    table, tasks, tensors, usual,
 };
 
 mod place;
@@ -149,12 +149,8 @@ pub(crate) fn new_fence(app: &App) -> String {
 /// Keeps the inputs in the object store, so that devices fetch them and the job outlives its caller.
 pub(crate) async fn store_input(app: &App, job: &mut Job, inputs: &[Named]) -> Result<()> {
     if matches!(job.input, Input::Caller) {
-        let file = tensor::to_safetensors(inputs);
         let key = format!("inputs/{}", job.id);
-        let checksum = Checksum::of(&file).to_string();
-        let stored = StoredFile { key: key.clone(), checksum, bytes: file.len() as u64 };
-        app.ports.blobs.put(&key, file).await?;
-        job.input = Input::Blob(stored);
+        job.input = Input::Blob(tensors::store(app, key, inputs).await?);
     }
     Ok(())
 }

@@ -6,10 +6,10 @@ use domain::job::{Attempt, Decision, Event, Input, Job, Refusal};
 use ports::{Action, Condition, Item, Token, Write};
 use protocol::{
     socket::{self, TaskCancel},
-    tensor::{self, Named},
+    tensor::Named,
 };
 
-use crate::{App, Error, Result, WORK_QUEUE, attempts, table};
+use crate::{App, Error, Result, WORK_QUEUE, attempts, table, tensors};
 
 mod dispatch;
 
@@ -143,9 +143,6 @@ pub(crate) async fn inputs(app: &App, job: &Job) -> Result<Option<Vec<Named>>> {
             serde_json::from_str(tensors.text()).map(Some).map_err(Error::internal)
         }
         Input::Caller => Ok(None),
-        Input::Blob(file) => {
-            let bytes = app.ports.blobs.get(&file.key, None).await?;
-            bytes.map(|bytes| tensor::from_safetensors(&bytes).map_err(Error::internal)).transpose()
-        }
+        Input::Blob(file) => tensors::load(app, file).await,
     }
 }

@@ -25,6 +25,7 @@ pub mod sessions;
 pub mod sweep;
 mod table;
 pub mod tasks;
+mod tensors;
 mod time;
 mod usual;
 

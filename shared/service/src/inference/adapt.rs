@@ -154,7 +154,7 @@ pub(super) async fn shown(
 ) -> Result<Shown> {
     let tensors = match &outcome.result {
         Output::Blob(file) if file.bytes > adapters::MAX_IN_CALL as u64 => {
-            adapters::Carried::File { key: file.key.clone(), checksum: file.checksum.clone() }
+            adapters::Carried::File(file.clone())
         }
         other => adapters::Carried::Inline(view::outputs(app, job, other, &outcome.fence).await?),
     };

@@ -7,17 +7,17 @@ use std::{
 };
 
 use domain::job::{
-    self, Attempt, Event, Failure, Job, KEPT_SECONDS, Outcome, Output, State, StoredFile, Tensors,
+    self, Attempt, Event, Failure, Job, KEPT_SECONDS, Outcome, Output, State, Tensors,
 };
-use ports::{Checksum, Condition, Token};
-use protocol::tensor::{self, Named};
+use ports::{Condition, Token};
+use protocol::tensor::Named;
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_OUTPUT_BYTES, too_large};
 use crate::{
     App, Error, OWN_DEVICE, Ran, Result, attempts, jobs,
     models::{self, Record},
-    table,
+    table, tensors,
 };
 
 /// Results up to this size live in the job's item; larger ones, up to the next bound, beside it;
@@ -150,12 +150,8 @@ async fn run(
 
 async fn keep(app: &App, job: &str, fence: &str, outputs: &[Named]) -> Result<Output> {
     if attempts::encoded_len(outputs) > MAX_BESIDE {
-        let file = tensor::to_safetensors(outputs);
         let key = attempts::outputs_key(job, fence);
-        let checksum = Checksum::of(&file).to_string();
-        let stored = StoredFile { key: key.clone(), checksum, bytes: file.len() as u64 };
-        app.ports.blobs.put(&key, file).await?;
-        return Ok(Output::Blob(stored));
+        return Ok(Output::Blob(tensors::store(app, key, outputs).await?));
     }
     keep_inline(app, job, fence, outputs).await
 }

@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use domain::job::{Job, Outcome, Output};
-use ports::Checksum;
 use protocol::{
     rest::inference::{self as rest, Failure, Timings},
-    tensor::{self, Named, Tensor},
+    tensor::{Named, Tensor},
 };
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{adapt, own::Beside};
-use crate::{App, Error, Result, table, time};
+use crate::{App, Error, Result, table, tensors, time};
 
 /// The job with its result, fetched from where it lies.
 pub async fn show(app: &App, job: &Job) -> Result<rest::Job> {
@@ -83,12 +81,8 @@ pub(super) async fn outputs(
             parse(row.ok_or_else(missing)?.outputs.text())
         }
         Output::Blob(file) => {
-            let bytes: Option<Bytes> = app.ports.blobs.get(&file.key, None).await?;
-            let bytes = bytes.ok_or_else(|| Error::internal("the file of a result is missing"))?;
-            if Checksum::of(&bytes).to_string() != file.checksum {
-                return Err(Error::internal("the file of a result does not have its checksum"));
-            }
-            tensor::from_safetensors(&bytes).map_err(Error::internal)
+            let missing = || Error::internal("the file of a result is missing");
+            tensors::load(app, file).await?.ok_or_else(missing)
         }
     }
 }

@@ -19,6 +19,7 @@ const MAX_ANSWER: usize = 5 << 20;
 pub(crate) fn route() -> Route {
     let kept = Kept::new();
     Route::call(POSTPROCESS_FUNCTION, move |app, asked| postprocess(app, asked, kept.clone()))
+        .computes()
         .memory_mb(1024)
         .timeout(Duration::from_secs(25))
         .uses(&[Action::GetRecords, Action::ReadBlobs])

@@ -17,6 +17,7 @@ use crate::kept::{Kept, size};
 pub(crate) fn route() -> Route {
     let kept = Kept::new();
     Route::call(PREPROCESS_FUNCTION, move |app, asked| preprocess(app, asked, kept.clone()))
+        .computes()
         .memory_mb(1024)
         .timeout(Duration::from_secs(25))
         .uses(&[Action::GetRecords, Action::ReadBlobs, Action::WriteBlobs])

@@ -24,6 +24,7 @@ const STACK: usize = 64 << 20;
 
 pub(crate) fn route() -> Route {
     Route::call(INSPECT_FUNCTION, inspect)
+        .computes()
         .memory_mb(1024)
         .timeout(Duration::from_secs(25))
         .uses(&[Action::ReadBlobs])

@@ -23,6 +23,7 @@ use utoipa_axum::routes;
 pub(crate) fn route() -> Route {
     Route::new("inference-submit", routes!(submit))
         .auth(Auth::Customer(Scope::Infer))
+        .computes()
         .memory_mb(1024)
         .timeout(Duration::from_secs(29))
         .uses(DISPATCHES)

@@ -10,6 +10,7 @@ use service::{App, Error, Result, SESSIONS_QUEUE, jobs::DISPATCHES, sessions, sw
 
 pub(crate) fn route() -> Route {
     Route::queue("queue-sessions", SESSIONS_QUEUE, look)
+        .computes()
         .memory_mb(1024)
         .timeout(Duration::from_secs(60))
         .uses(DISPATCHES)

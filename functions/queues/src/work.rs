@@ -13,6 +13,7 @@ use service::{
 
 pub(crate) fn route() -> Route {
     Route::queue("queue-work", WORK_QUEUE, work)
+        .computes()
         .memory_mb(1024)
         .timeout(Duration::from_secs(60))
         .uses(DISPATCHES)

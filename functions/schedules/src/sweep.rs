@@ -10,6 +10,7 @@ const PERIOD: Duration = Duration::from_secs(60);
 
 pub(crate) fn route() -> Route {
     Route::timer("schedule-sweep", PERIOD, sweep)
+        .computes()
         .memory_mb(1024)
         .timeout(Duration::from_secs(60))
         .uses(DISPATCHES)

@@ -18,8 +18,8 @@ pub use extract::{
 pub use openapi::document;
 pub use paging::{Paging, encode_cursor};
 pub use route::{
-    Auth, Connecting, Entry, OnCall, OnConnect, OnDisconnect, OnFeed, OnMessage, OnQueue, OnTimer,
-    Route, fault,
+    Auth, Bundle, Connecting, Entry, OnCall, OnConnect, OnDisconnect, OnFeed, OnMessage, OnQueue,
+    OnTimer, Route, fault,
 };
 pub use router::router;
 

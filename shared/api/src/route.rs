@@ -81,6 +81,15 @@ pub enum Entry {
     Call(OnCall),
 }
 
+/// The program that a function is part of: most need no engine, and start faster without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bundle {
+    /// Without tract.
+    Light,
+    /// With tract, decoders and tokenizers.
+    Compute,
+}
+
 /// A function of the platform.
 #[derive(Clone)]
 pub struct Route {
@@ -96,6 +105,8 @@ pub struct Route {
     pub memory_mb: u32,
     /// How long one run may take.
     pub timeout: Duration,
+    /// The program that it is part of.
+    pub bundle: Bundle,
 }
 
 impl Route {
@@ -199,6 +210,7 @@ impl Route {
             uses: Vec::new(),
             memory_mb: 256,
             timeout: Duration::from_secs(10),
+            bundle: Bundle::Light,
         }
     }
 
@@ -225,6 +237,12 @@ impl Route {
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
+    }
+
+    /// It runs models, or what goes with them.
+    #[must_use]
+    pub fn computes(self) -> Self {
+        Self { bundle: Bundle::Compute, ..self }
     }
 
     /// The app as this function is given it.

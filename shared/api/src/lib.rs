@@ -22,7 +22,7 @@ pub use route::{
     Auth, Bundle, Connecting, Entry, OnCall, OnConnect, OnDisconnect, OnFeed, OnMessage, OnQueue,
     OnTimer, Route,
 };
-pub use router::router;
+pub use router::{AT_ROOT, router};
 
 /// Where the API's paths begin.
 pub const BASE_PATH: &str = "/api/v1";

@@ -36,19 +36,11 @@ pub(super) const TOLD: [(&str, &str); 16] = [
     ("TableArn", "The table"),
 ];
 
-/// All functions, in the areas that people look for them in.
+/// All functions, in the areas that they are counted with.
 pub(super) fn areas(routes: &[Route]) -> Vec<Area> {
     let mut areas: Vec<Area> = Vec::new();
     for route in routes {
-        let name = match &route.entry {
-            // `models-upload` is of the area `models`
-            Entry::Http(_) => route.name.split('-').next().unwrap_or(route.name),
-            Entry::Connect(_) | Entry::Disconnect(_) | Entry::Message(..) => "sockets",
-            Entry::Queue(..) => "queues",
-            Entry::Feed(_) => "feed",
-            Entry::Timer(..) => "schedules",
-            Entry::Call(_) => "calls",
-        };
+        let name = route.area();
         match areas.iter_mut().find(|area| area.name == name) {
             Some(area) => area.routes.push(route.clone()),
             None => areas.push(Area { name: name.to_owned(), routes: vec![route.clone()] }),
@@ -75,7 +67,8 @@ impl Area {
         for route in &self.routes {
             resources.extend(function::resources(route)?);
             // the socket API is in the root, beside the other parts that all functions share
-            if matches!(route.entry, Entry::Connect(_) | Entry::Disconnect(_) | Entry::Message(..)) {
+            if matches!(route.entry, Entry::Connect(_) | Entry::Disconnect(_) | Entry::Message(..))
+            {
                 let id = names::logical(route.name);
                 let arn = json!({ "Value": { "Fn::GetAtt": [&id, "Arn"] } });
                 outputs.insert(format!("{id}Arn"), arn);
@@ -117,7 +110,8 @@ fn collect(value: &Value, found: &mut BTreeSet<String>) {
                         found.insert(name.clone());
                     }
                     ("Fn::Sub", Value::String(text)) => {
-                        let names = text.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
+                        let names =
+                            text.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
                         found.extend(names.map(|(name, _)| name.to_owned()));
                     }
                     _ => collect(value, found),

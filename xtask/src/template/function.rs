@@ -173,7 +173,8 @@ pub(super) fn endpoints(route: &Route) -> Result<Vec<(String, String)>> {
 
 /// `/models/{id}` → `/models/*`, as the gateway names a call's source.
 fn any_parameters(path: &str) -> String {
-    let any = |segment: &str| if segment.starts_with('{') { "*".to_owned() } else { segment.into() };
+    let any =
+        |segment: &str| if segment.starts_with('{') { "*".to_owned() } else { segment.into() };
     path.split('/').map(any).collect::<Vec<_>>().join("/")
 }
 

@@ -1,5 +1,8 @@
 //! What things are called in the templates.
 
+/// What the names of functions and queues begin with, in the root; nested stacks are told it as `Prefix`.
+pub(super) const PREFIX: &str = "dcmp-${Stage}";
+
 /// `models-upload` → `ModelsUpload`: CloudFormation's logical ids are alphanumeric.
 pub(super) fn logical(name: &str) -> String {
     name.split(|c: char| !c.is_ascii_alphanumeric())

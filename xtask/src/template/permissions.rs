@@ -61,7 +61,11 @@ impl Permissions {
             Action::ReadChanges => {
                 self.allow(
                     Resource::Stream,
-                    &["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"],
+                    &[
+                        "dynamodb:DescribeStream",
+                        "dynamodb:GetRecords",
+                        "dynamodb:GetShardIterator",
+                    ],
                 );
                 self.allow(Resource::Streams, &["dynamodb:ListStreams"]);
             }
@@ -111,17 +115,15 @@ impl Permissions {
 
     /// The statements of the role's policy; `log` is the logical id of the function's log group.
     pub(super) fn statements(&self, log: &str) -> Vec<Value> {
-        let statement = |(resource, actions): (&Resource, &Vec<&str>)| {
-            json!({ "Effect": "Allow", "Action": actions, "Resource": resource.arn(log) })
-        };
+        let statement = |(resource, actions): (&Resource, &Vec<&str>)| json!({ "Effect": "Allow", "Action": actions, "Resource": resource.arn(log) });
         self.grants.iter().map(statement).collect()
     }
 
     /// Why resources of the policy are named with a `*`.
     pub(super) fn reasons(&self) -> BTreeMap<String, &'static str> {
         let open = |resource: &Resource| {
-            let text = resource.arn("")["Fn::Sub"].as_str().filter(|text| text.contains('*'))?;
-            Some((text.to_owned(), resource.reason()?))
+            let arn = resource.arn("");
+            Some((arn["Fn::Sub"].as_str()?.to_owned(), resource.reason()?))
         };
         self.grants.keys().filter_map(open).collect()
     }

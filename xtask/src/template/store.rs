@@ -7,7 +7,7 @@ use api::{Entry, Route};
 use ports::{Action, MAX_RECEIVES};
 use serde_json::json;
 
-use super::{function::Resources, names};
+use super::{function::Resources, names, names::PREFIX};
 
 /// A message is hidden for so many times its consumer's time limit, as AWS advises.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>
@@ -28,7 +28,10 @@ pub(super) fn queues(routes: &[Route]) -> Result<BTreeMap<&'static str, Duration
         for action in &route.uses {
             if let Action::SendTo(queue) = action {
                 let name = route.name;
-                ensure!(consumed.contains_key(queue), "{name} sends to {queue}, which nobody reads");
+                ensure!(
+                    consumed.contains_key(queue),
+                    "{name} sends to {queue}, which nobody reads"
+                );
             }
         }
     }
@@ -54,7 +57,7 @@ pub(super) fn resources(routes: &[Route]) -> Result<Resources> {
             json!({
                 "Type": "AWS::SQS::Queue",
                 "Properties": {
-                    "QueueName": { "Fn::Sub": format!("${{Prefix}}-{name}") },
+                    "QueueName": { "Fn::Sub": format!("{PREFIX}-{name}") },
                     "VisibilityTimeout": VISIBILITY * u32::try_from(timeout.as_secs())?,
                     "MessageRetentionPeriod": 4 * DAY_SECONDS,
                     "ReceiveMessageWaitTimeSeconds": 20,
@@ -73,7 +76,7 @@ pub(super) fn resources(routes: &[Route]) -> Result<Resources> {
             json!({
                 "Type": "AWS::SQS::Queue",
                 "Properties": {
-                    "QueueName": { "Fn::Sub": format!("${{Prefix}}-{name}-dead") },
+                    "QueueName": { "Fn::Sub": format!("{PREFIX}-{name}-dead") },
                     // the longest there is: somebody is to look at them
                     "MessageRetentionPeriod": 14 * DAY_SECONDS,
                     "SqsManagedSseEnabled": true,

@@ -6,6 +6,7 @@ mod crash;
 mod fuzz;
 mod onnx_suite;
 mod openapi;
+mod template;
 
 use clap::Parser;
 
@@ -17,6 +18,7 @@ enum Command {
     Fuzz(fuzz::Arguments),
     OnnxSuite(onnx_suite::Arguments),
     Openapi(openapi::Arguments),
+    Template(template::Arguments),
     #[command(hide = true)]
     CrashChild(crash::child::Arguments),
     #[command(hide = true)]
@@ -27,6 +29,7 @@ fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Openapi(arguments) => openapi::run(&arguments),
+        Command::Template(arguments) => template::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::CrashChild(arguments) => crash::child::run(&arguments),

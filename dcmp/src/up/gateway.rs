@@ -3,7 +3,10 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use api::{Base, Connecting, Entry, Error, OnMessage, Query, Route, fault};
+use api::{
+    Base, Connecting, Entry, Error, OnMessage, Query, Route,
+    socket::{UNKNOWN, receive, secret, tell},
+};
 use axum::{
     Router,
     extract::{
@@ -17,7 +20,7 @@ use axum::{
 use embedded::LocalSockets;
 use futures::{SinkExt, StreamExt};
 use protocol::socket;
-use service::{App, sessions};
+use service::App;
 use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -58,6 +61,7 @@ struct Inner {
     connect: Function<api::OnConnect>,
     disconnect: Function<api::OnDisconnect>,
     messages: HashMap<&'static str, Function<OnMessage>>,
+    unknown: Function<OnMessage>,
     sockets: Arc<LocalSockets>,
     connections: Connections,
 }
@@ -85,11 +89,15 @@ pub(super) fn router(
             _ => {}
         }
     }
-    let (Some(connect), Some(disconnect)) = (connect, disconnect) else {
-        unreachable!("the registry has a function for connecting and one for disconnecting")
+    let unknown = messages.remove(UNKNOWN);
+    let (Some(connect), Some(disconnect), Some(unknown)) = (connect, disconnect, unknown) else {
+        unreachable!(
+            "the registry has functions for connecting, disconnecting and unknown messages"
+        )
     };
     let connections = connections.clone();
-    let inner = Inner { app: app.clone(), connect, disconnect, messages, sockets, connections };
+    let inner =
+        Inner { app: app.clone(), connect, disconnect, messages, unknown, sockets, connections };
     let gateway = Gateway(Arc::new(inner));
     Router::new().route("/ws", get(upgrade)).with_state(gateway)
 }
@@ -105,10 +113,7 @@ async fn upgrade(
         service::Error::invalid("Upgrade", format!("expected a WebSocket handshake: {why}"))
     })?;
     let header = headers.get("x-api-key").and_then(|value| value.to_str().ok());
-    let secret = header.map(str::to_owned).or_else(|| query.get("token").cloned());
-    let secret = secret.ok_or_else(|| {
-        service::Error::AuthRequired("send your key in the header X-API-Key".to_owned())
-    })?;
+    let secret = secret(header, query.get("token").map(String::as_str))?;
     let connection = gateway.app.ports.clock.id("conn");
     let base = Base::of(&gateway.app, &headers);
     let connecting = Connecting { connection: connection.clone(), secret, base };
@@ -147,11 +152,11 @@ async fn serve(gateway: Arc<Inner>, id: String, socket: WebSocket) {
             match tokio::time::timeout(IDLE, stream.next()).await {
                 Ok(Some(Ok(Message::Text(frame)))) => {
                     gateway.sockets.touch(&id);
-                    receive(&gateway, &id, frame.as_str()).await;
+                    dispatch(&gateway, &id, frame.to_string()).await;
                 }
                 Ok(Some(Ok(Message::Binary(_)))) => {
                     let error = service::Error::invalid("frame", "send text frames with JSON");
-                    answer(&gateway, &id, error).await;
+                    tell(&gateway.app, &id, &error).await;
                 }
                 Ok(Some(Ok(_))) => gateway.sockets.touch(&id),
                 Ok(Some(Err(_)) | None) | Err(_) => return,
@@ -181,34 +186,10 @@ async fn part<T>(gateway: &Inner, id: &str, writer: &mut JoinHandle<T>) {
 }
 
 /// One message: to the function of its type.
-async fn receive(gateway: &Inner, id: &str, frame: &str) {
-    let Some(kind) = socket::kind(frame) else {
-        let message = "expected a JSON object with a text `type`";
-        return answer(gateway, id, service::Error::invalid("message", message)).await;
-    };
-    let Some((app, handler)) = gateway.messages.get(&*kind) else {
-        let mut known: Vec<_> = gateway.messages.keys().copied().collect();
-        known.sort_unstable();
-        let message = format!("`{kind}` is no message type; there are {}", known.join(", "));
-        return answer(gateway, id, service::Error::invalid("type", message)).await;
-    };
-    let connection = match sessions::connection(app, id).await {
-        Ok(Some(connection)) => connection,
-        Ok(None) => return,
-        Err(error) => return answer(gateway, id, error).await,
-    };
-    if let Err(error) = handler(app.clone(), connection, frame.to_owned()).await {
-        answer(gateway, id, error).await;
-    }
-}
-
-/// Tells the device what was wrong; what is wrong with us goes to the log.
-async fn answer(gateway: &Inner, id: &str, error: service::Error) {
-    if let service::Error::Internal(cause) = &error {
-        tracing::error!(%cause, connection.id = id, "a message could not be handled");
-    }
-    let fault = socket::encode(&fault(error));
-    if let Err(cause) = gateway.app.ports.sockets.send(id, fault).await {
-        tracing::debug!(%cause, connection.id = id, "a device was not told of its fault");
-    }
+async fn dispatch(gateway: &Inner, id: &str, frame: String) {
+    let kind = socket::kind(&frame);
+    let known = kind.and_then(|kind| gateway.messages.get(&*kind));
+    let (app, handler) = known.unwrap_or(&gateway.unknown);
+    // the device was told what was wrong
+    let _ = receive(app, handler, id, frame).await;
 }

@@ -10,11 +10,11 @@ mod task_declined;
 mod task_done;
 mod task_failed;
 
-use api::Route;
+use api::{Entry, Route};
 
 /// The functions of this area.
 pub fn routes() -> Vec<Route> {
-    vec![
+    let mut routes = vec![
         connect::route(),
         disconnect::route(),
         hello::route(),
@@ -24,5 +24,12 @@ pub fn routes() -> Vec<Route> {
         task_declined::route(),
         logs::route(),
         bye::route(),
-    ]
+    ];
+    let known = routes.iter().filter_map(|route| match route.entry {
+        Entry::Message(kind, _) => Some(kind),
+        _ => None,
+    });
+    let known = known.collect();
+    routes.push(Route::unknown("socket-unknown", known));
+    routes
 }

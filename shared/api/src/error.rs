@@ -43,9 +43,9 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 
 impl Error {
     /// The status and the code, one of [`CODES`].
-    fn parts(&self) -> (StatusCode, &'static str) {
+    pub fn parts(error: &service::Error) -> (StatusCode, &'static str) {
         use service::Error as E;
-        match &self.0 {
+        match error {
             E::Invalid(_) => (StatusCode::BAD_REQUEST, "VALIDATION_ERROR"),
             E::AuthRequired(_) => (StatusCode::UNAUTHORIZED, "AUTH_REQUIRED"),
             E::AuthInvalid(_) => (StatusCode::UNAUTHORIZED, "AUTH_INVALID"),
@@ -64,16 +64,11 @@ impl Error {
             E::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
         }
     }
-
-    /// The code and the sentence, for callers that are not HTTP.
-    pub fn describe(&self) -> (&'static str, String) {
-        (self.parts().1, self.0.to_string())
-    }
 }
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let (status, code) = self.parts();
+        let (status, code) = Self::parts(&self.0);
         let request_id = request_id::current();
         if let service::Error::Internal(cause) = &self.0 {
             tracing::error!(request.id = request_id, %cause, "a request failed");
@@ -122,7 +117,7 @@ mod tests {
     #[test]
     fn the_codes_are_those_of_the_errors() {
         let kinds = std::iter::successors(Some(E::invalid("path", "message")), after);
-        let mut codes: Vec<_> = kinds.map(|error| Error(error).parts().1).collect();
+        let mut codes: Vec<_> = kinds.map(|error| Error::parts(&error).1).collect();
         codes.sort_unstable();
         assert_eq!(codes, CODES);
     }

@@ -9,6 +9,7 @@ mod paging;
 mod request_id;
 mod route;
 mod router;
+pub mod socket;
 
 pub use error::{CODES, Error, Result};
 pub use extract::{
@@ -19,9 +20,9 @@ pub use openapi::document;
 pub use paging::{Paging, encode_cursor};
 pub use route::{
     Auth, Bundle, Connecting, Entry, OnCall, OnConnect, OnDisconnect, OnFeed, OnMessage, OnQueue,
-    OnTimer, Route, fault,
+    OnTimer, Route,
 };
-pub use router::router;
+pub use router::{AT_ROOT, router};
 
 /// Where the API's paths begin.
 pub const BASE_PATH: &str = "/api/v1";

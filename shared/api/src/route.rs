@@ -6,12 +6,13 @@ use std::{sync::Arc, time::Duration};
 use domain::access::Scope;
 use futures::{FutureExt, future::BoxFuture};
 use ports::{Action, Change};
-use protocol::socket;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use service::{App, sessions::Connection};
 use utoipa::openapi::path::HttpMethod;
 use utoipa_axum::router::UtoipaMethodRouter;
+
+use crate::socket;
 
 /// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +70,7 @@ pub enum Entry {
     Connect(OnConnect),
     /// A connection closed.
     Disconnect(OnDisconnect),
-    /// A device's message of this type.
+    /// A device's message of this type; [`UNKNOWN`](socket::UNKNOWN) is every other type.
     Message(&'static str, OnMessage),
     /// A queue's messages.
     Queue(&'static str, OnQueue),
@@ -149,7 +150,22 @@ impl Route {
                 async move { Err(service::Error::invalid("message", message)) }.boxed()
             }
         };
-        Self::with(name, Entry::Message(kind, Arc::new(on)), Auth::Platform)
+        Self::frame(name, kind, Arc::new(on))
+    }
+
+    /// The handler of a device's messages of every type that is not among `known`.
+    pub fn unknown(name: &'static str, known: Vec<&'static str>) -> Self {
+        let on = move |_, _, frame: String| {
+            let error = socket::unknown(&frame, &known);
+            async move { Err(error) }.boxed()
+        };
+        Self::frame(name, socket::UNKNOWN, Arc::new(on))
+    }
+
+    fn frame(name: &'static str, kind: &'static str, on: OnMessage) -> Self {
+        // whoever says something is known by its connection, and told what was wrong
+        Self::with(name, Entry::Message(kind, on), Auth::Platform)
+            .uses(&[Action::GetRecords, Action::PostToSockets])
     }
 
     /// The handler of a queue's messages.
@@ -223,7 +239,11 @@ impl Route {
     /// What it may do, beside what was said before.
     #[must_use]
     pub fn uses(mut self, uses: &[Action]) -> Self {
-        self.uses.extend_from_slice(uses);
+        for action in uses {
+            if !self.uses.contains(action) {
+                self.uses.push(*action);
+            }
+        }
         self
     }
 
@@ -245,6 +265,11 @@ impl Route {
         Self { bundle: Bundle::Compute, ..self }
     }
 
+    /// The area that it is counted with: what its name begins with.
+    pub fn area(&self) -> &'static str {
+        self.name.split('-').next().unwrap_or(self.name)
+    }
+
     /// The app as this function is given it.
     pub fn app(&self, app: &App) -> App {
         app.restricted(self.name, &self.uses)
@@ -264,10 +289,4 @@ impl Route {
         let found = methods.into_iter().find(|(_, operation)| operation.is_some());
         found.map(|(method, _)| (method, path.clone()))
     }
-}
-
-/// The answer to a message that was not understood or not allowed.
-pub fn fault(error: service::Error) -> socket::Fault {
-    let (code, message) = crate::Error::from(error).describe();
-    socket::Fault { code: code.to_owned(), message }
 }

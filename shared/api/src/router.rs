@@ -46,7 +46,7 @@ pub fn router(app: &App, routes: &[Route], beside: Router) -> Router {
 }
 
 /// What answers at the root too, for probes and people.
-const AT_ROOT: [&str; 4] = ["/health", "/health/detailed", "/openapi.json", "/docs"];
+pub const AT_ROOT: [&str; 4] = ["/health", "/health/detailed", "/openapi.json", "/docs"];
 
 fn cors() -> CorsLayer {
     // keys travel in headers, never in cookies, so any page may call on behalf of who holds a key

@@ -111,13 +111,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        let names = [
-            "_HANDLER",
-            "DCMP_STAGE",
-            "DCMP_OWN_DEVICE",
-            "DCMP_ADMIN_KEY_HASH",
-            "DCMP_PUBLIC_URL",
-        ];
+        let names =
+            ["_HANDLER", "DCMP_STAGE", "DCMP_OWN_DEVICE", "DCMP_ADMIN_KEY_HASH", "DCMP_PUBLIC_URL"];
         for name in names {
             for value in [None, Some("")] {
                 let error = read(name, value).err().map(|error| error.to_string());

@@ -12,8 +12,14 @@ use service::App;
 use tracing::Instrument;
 
 use crate::{
-    Failure, call::Call, feed::Feed, http::Http, metrics::Invocation, queue::Queue,
-    socket::{Connect, Disconnect, Message}, timer::Timer,
+    Failure,
+    call::Call,
+    feed::Feed,
+    http::Http,
+    metrics::Invocation,
+    queue::Queue,
+    socket::{Connect, Disconnect, Message},
+    timer::Timer,
 };
 
 /// How a kind of event becomes a call of its handler.
@@ -66,7 +72,9 @@ impl Function {
         let kind: Box<dyn Kind> = match &route.entry {
             Entry::Http(_) => Box::new(Http::new(route, app)),
             Entry::Connect(handler) => Box::new(Connect { app: own, handler: handler.clone() }),
-            Entry::Disconnect(handler) => Box::new(Disconnect { app: own, handler: handler.clone() }),
+            Entry::Disconnect(handler) => {
+                Box::new(Disconnect { app: own, handler: handler.clone() })
+            }
             Entry::Message(_, handler) => Box::new(Message { app: own, handler: handler.clone() }),
             Entry::Queue(_, handler) => Box::new(Queue { app: own, handler: handler.clone() }),
             Entry::Feed(handler) => Box::new(Feed { app: own, handler: handler.clone() }),

@@ -15,7 +15,9 @@ mod queue;
 mod socket;
 mod timer;
 
+pub use api::Bundle;
 pub use environment::Environment;
 pub use failure::Failure;
 pub use function::Function;
+pub use service::Engine;
 // pub use run::{MakeEngine, run};

@@ -95,9 +95,11 @@ mod tests {
                 assert!(line[name].is_number(), "{name} is missing in {line}");
             }
             for dimension in ["area", "stage"] {
-                assert!(directive["Dimensions"][0].as_array().is_some_and(|all| {
-                    all.iter().any(|name| name == dimension)
-                }));
+                assert!(
+                    directive["Dimensions"][0]
+                        .as_array()
+                        .is_some_and(|all| { all.iter().any(|name| name == dimension) })
+                );
                 assert!(line[dimension].is_string(), "{dimension} is missing in {line}");
             }
         }

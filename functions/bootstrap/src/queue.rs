@@ -62,11 +62,12 @@ pub(crate) struct Item {
 #[async_trait]
 impl Kind for Queue {
     async fn handle(&self, event: &str, _: Context) -> Result<Answer, Failure> {
-        let batch: Batch =
-            serde_json::from_str(event).map_err(|cause| Failure::event("messages of SQS", cause))?;
+        let batch: Batch = serde_json::from_str(event)
+            .map_err(|cause| Failure::event("messages of SQS", cause))?;
         let now_ms = self.app.ports.clock.now_ms();
         let number = |text: &str| text.parse::<u64>().ok();
-        let sent = batch.records.iter().filter_map(|record| number(&record.attributes.sent_timestamp));
+        let sent =
+            batch.records.iter().filter_map(|record| number(&record.attributes.sent_timestamp));
         let queue_age_ms = sent.min().map(|sent_ms| now_ms.saturating_sub(sent_ms));
         let receives = batch
             .records

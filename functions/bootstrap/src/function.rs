@@ -91,16 +91,15 @@ impl Function {
         }
     }
 
-    /// Handles one event.
-    ///
-    /// # Errors
-    /// What Lambda is to report as the function's error, so that whoever sent the event tries again.
+    /// Handles one event: the answer, or what Lambda is to report as the function's error so that
+    /// whoever sent the event tries again; and how it went.
     pub async fn handle(
         &self,
         event: LambdaEvent<Box<RawValue>>,
-    ) -> Result<Box<RawValue>, Failure> {
+    ) -> (Result<Box<RawValue>, Failure>, Invocation<'_>) {
         let (payload, context) = event.into_parts();
-        let begun_us = self.app.ports.clock.now_us();
+        let clock = &*self.app.ports.clock;
+        let begun_us = clock.now_us();
         let span = tracing::info_span!(
             "invocation",
             function = self.name,
@@ -110,12 +109,13 @@ impl Function {
         if let Err(cause) = &handled {
             tracing::error!(parent: &span, %cause, "the function failed");
         }
-        let (errors, queue_age_ms, receives) = match &handled {
+        let (errors, queue_age, receives) = match &handled {
             Ok(answer) => (answer.errors, answer.queue_age_ms, answer.receives),
             Err(_) => (1, None, None),
         };
-        let now_us = self.app.ports.clock.now_us();
+        let now_us = clock.now_us();
         let invocation = Invocation {
+            now_ms: now_us / 1000,
             area: self.area,
             stage: &self.stage,
             function: self.name,
@@ -123,10 +123,9 @@ impl Function {
             errors,
             latency: now_us.saturating_sub(begun_us) as f64 / 1000.0,
             cold_start: u8::from(self.is_cold.swap(false, Ordering::Relaxed)),
-            queue_age: queue_age_ms,
+            queue_age,
             receives,
         };
-        invocation.emit(now_us / 1000);
-        handled.map(|answer| answer.response)
+        (handled.map(|answer| answer.response), invocation)
     }
 }

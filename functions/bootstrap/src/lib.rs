@@ -11,7 +11,7 @@ mod http;
 mod logs;
 mod metrics;
 mod queue;
-// mod run;
+mod run;
 mod socket;
 mod timer;
 
@@ -19,5 +19,6 @@ pub use api::Bundle;
 pub use environment::Environment;
 pub use failure::Failure;
 pub use function::Function;
+pub use metrics::Invocation;
 pub use service::Engine;
-// pub use run::{MakeEngine, run};
+pub use run::{MakeEngine, run};

@@ -1,10 +1,8 @@
 //! Metrics as lines of the log, from which CloudWatch takes them: no calls, no agent.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
-use std::io::Write;
-
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Under which CloudWatch shows them.
 const NAMESPACE: &str = "dcmp";
@@ -12,9 +10,12 @@ const NAMESPACE: &str = "dcmp";
 /// What they are told apart by: every further one is paid for.
 const DIMENSIONS: [&str; 2] = ["area", "stage"];
 
-/// One invocation of a function.
+/// How one event went.
 #[derive(Serialize)]
-pub(crate) struct Invocation<'a> {
+pub struct Invocation<'a> {
+    /// When it was over, in epoch milliseconds.
+    #[serde(skip)]
+    pub(crate) now_ms: u64,
     pub(crate) area: &'a str,
     pub(crate) stage: &'a str,
     /// Only in the log: it is no dimension.
@@ -34,15 +35,8 @@ pub(crate) struct Invocation<'a> {
 }
 
 impl Invocation<'_> {
-    /// Writes the line; `now_ms` in epoch milliseconds. A log that cannot be written ends nothing.
-    pub(crate) fn emit(&self, now_ms: u64) {
-        if let Ok(mut line) = serde_json::to_vec(&self.line(now_ms)) {
-            line.push(b'\n');
-            let _ = std::io::stdout().lock().write_all(&line);
-        }
-    }
-
-    fn line(&self, now_ms: u64) -> serde_json::Value {
+    /// The line of the log, without its end.
+    pub fn line(&self) -> Value {
         let metric = |name: &str, unit: &str| json!({ "Name": name, "Unit": unit });
         let mut metrics = vec![
             metric("count", "Count"),
@@ -54,7 +48,7 @@ impl Invocation<'_> {
         metrics.extend(self.receives.map(|_| metric("receives", "Count")));
         let mut line = json!(self);
         line["_aws"] = json!({
-            "Timestamp": now_ms,
+            "Timestamp": self.now_ms,
             "CloudWatchMetrics": [{
                 "Namespace": NAMESPACE,
                 "Dimensions": [DIMENSIONS],
@@ -74,6 +68,7 @@ mod tests {
     fn a_line_has_what_it_announces() {
         for waited in [None, Some(1_200)] {
             let invocation = Invocation {
+                now_ms: 1_768_469_400_000,
                 area: "queue",
                 stage: "prod",
                 function: "queue-work",
@@ -84,8 +79,8 @@ mod tests {
                 queue_age: waited,
                 receives: waited.map(|_| 2),
             };
-            let line = invocation.line(1_700_000_000_000);
-            assert_eq!(line["_aws"]["Timestamp"], 1_700_000_000_000_u64);
+            let line = invocation.line();
+            assert_eq!(line["_aws"]["Timestamp"], 1_768_469_400_000_u64);
             let directive = &line["_aws"]["CloudWatchMetrics"][0];
             assert_eq!(directive["Namespace"], "dcmp");
             let metrics = directive["Metrics"].as_array().map(Vec::as_slice).unwrap_or_default();

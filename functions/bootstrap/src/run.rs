@@ -1,6 +1,6 @@
 //! From the start of the process to its last event.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{io::Write, process::ExitCode, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 use api::{Bundle, Route};
@@ -38,7 +38,12 @@ fn serve(bundle: Bundle, routes: &[Route], engine: Option<MakeEngine>) -> Result
         let engine = engine.filter(|_| environment.own_device).map(|make| make());
         let app = App::new(aws::ports(&config), environment.settings, engine);
         let function = Function::new(route, &app, &environment.stage);
-        let handler = service_fn(|event| function.handle(event));
+        let handler = service_fn(async |event| {
+            let (answer, how) = function.handle(event).await;
+            // a log that cannot be written ends nothing
+            let _ = writeln!(std::io::stdout(), "{}", how.line());
+            answer
+        });
         Runtime::new(handler).run().await.map_err(|cause| anyhow::anyhow!(cause))
     })
 }

@@ -8,7 +8,7 @@ mod socket;
 use std::time::Duration;
 
 use api::Route;
-use bootstrap::{Failure, Function};
+use dcmp_bootstrap::{Failure, Function};
 use embedded::{Durability, Embedded, Options};
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde_json::{Value, json, value::RawValue};
@@ -47,10 +47,15 @@ impl Platform {
     }
 
     async fn try_run(&self, route: &Route, event: &Value) -> Result<Value, Failure> {
+        self.measured(route, event).await.0
+    }
+
+    /// The answer, and the line of metrics.
+    async fn measured(&self, route: &Route, event: &Value) -> (Result<Value, Failure>, Value) {
         let function = Function::new(route, &self.app, "test");
         let payload = RawValue::from_string(event.to_string()).unwrap();
-        let answer = function.handle(LambdaEvent::new(payload, Default::default())).await?;
-        Ok(serde_json::from_str(answer.get()).unwrap())
+        let (answer, how) = function.handle(LambdaEvent::new(payload, Default::default())).await;
+        (answer.map(|answer| serde_json::from_str(answer.get()).unwrap()), how.line())
     }
 }
 
@@ -77,9 +82,12 @@ async fn only_the_failed_messages_of_a_batch_come_again() {
         if body["job"] == "poison" { Err(Error::internal("no such job")) } else { Ok(()) }
     });
     let batch = messages(&[r#"{"job":"a"}"#, r#"{"job":"poison"}"#, "not JSON", r#"{"job":"b"}"#]);
-    let answer = Platform::new().try_run(&route, &batch).await.unwrap();
+    let (answer, line) = Platform::new().measured(&route, &batch).await;
     let again = json!([{ "itemIdentifier": "message-1" }, { "itemIdentifier": "message-2" }]);
-    assert_eq!(answer, json!({ "batchItemFailures": again }));
+    assert_eq!(answer.unwrap(), json!({ "batchItemFailures": again }));
+    assert_eq!((&line["errors"], &line["receives"]), (&json!(2), &json!(2)));
+    assert_eq!((&line["area"], &line["stage"]), (&json!("queue"), &json!("test")));
+    assert!(line["queue_age"].as_u64().unwrap() > 0);
 }
 
 #[tokio::test]
@@ -101,8 +109,9 @@ async fn a_timer_that_fails_is_an_error_of_the_function() {
     let route = Route::timer("schedule-test", Duration::from_secs(60), |_| async {
         Err(Error::internal("the table does not answer"))
     });
-    let failure = Platform::new().try_run(&route, &json!({})).await.unwrap_err();
-    let (kind, message) = reported(failure);
+    let (answer, line) = Platform::new().measured(&route, &json!({})).await;
+    assert_eq!(line["errors"], 1);
+    let (kind, message) = reported(answer.unwrap_err());
     assert_eq!((kind.as_str(), message.as_str()), ("INTERNAL_ERROR", "the table does not answer"));
 }
 
@@ -130,4 +139,29 @@ async fn an_event_of_another_kind_is_refused_by_name() {
         assert_eq!(kind, "BadEvent");
         assert!(message.contains(expected), "{name}: {message}");
     }
+}
+
+#[tokio::test]
+async fn a_batch_of_changes_that_failed_comes_again_from_its_first() {
+    let change = |number: &str| {
+        let keys = json!({ "pk": { "S": "JOB#1" }, "sk": { "S": "HEAD" } });
+        json!({ "dynamodb": { "Keys": keys, "NewImage": keys, "SequenceNumber": number } })
+    };
+    let batch = json!({
+        "Records": [change("111500000000000006662"), change("111500000000000006663")],
+    });
+    let platform = Platform::new();
+    let failing = Route::feed("feed-test", |_, changes| async move {
+        assert_eq!(changes.len(), 2);
+        Err(Error::internal("the table does not answer"))
+    });
+    let (answer, line) = platform.measured(&failing, &batch).await;
+    let again = json!([{ "itemIdentifier": "111500000000000006662" }]);
+    assert_eq!(answer.unwrap(), json!({ "batchItemFailures": again }));
+    assert_eq!(line["errors"], 1);
+    let done = Route::feed("feed-test", |_, _| async { Ok(()) });
+    let nothing = json!({ "batchItemFailures": [] });
+    assert_eq!(platform.try_run(&done, &batch).await.unwrap(), nothing);
+    let empty = json!({ "Records": [], "isFinalInvokeForWindow": true, "shardId": "shard-1" });
+    assert_eq!(platform.try_run(&failing, &empty).await.unwrap(), nothing);
 }

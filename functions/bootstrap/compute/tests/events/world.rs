@@ -120,7 +120,8 @@ impl World {
         }
         let function = Function::new(route, &self.app, "test");
         let event = LambdaEvent::new(RawValue::from_string(event).unwrap(), Default::default());
-        let answer = function.handle(event).await.unwrap_or_else(|cause| panic!("{name}: {cause}"));
+        let (answer, _) = function.handle(event).await;
+        let answer = answer.unwrap_or_else(|cause| panic!("{name}: {cause}"));
         serde_json::from_str(answer.get()).unwrap()
     }
 

@@ -20,5 +20,5 @@ pub use environment::Environment;
 pub use failure::Failure;
 pub use function::Function;
 pub use metrics::Invocation;
-pub use service::Engine;
 pub use run::{MakeEngine, run};
+pub use service::Engine;

@@ -217,9 +217,9 @@ fn serve_calls(app: &App, routes: &[Route], store: &Embedded) {
 async fn fold_all(app: &App) {
     let changes = &app.ports.changes;
     let batch = changes.read("feed-fold", 1000, Duration::ZERO).await.unwrap();
-    let last = batch.last().unwrap().sequence;
+    let last = batch.last().unwrap().place.clone();
     fold::batch(app, batch).await.unwrap();
-    changes.checkpoint("feed-fold", last).await.unwrap();
+    changes.checkpoint("feed-fold", &last).await.unwrap();
 }
 
 /// The next message to the device, which must be of this type.

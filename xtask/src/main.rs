@@ -3,10 +3,14 @@
 
 mod bench;
 mod crash;
+mod events;
 mod fuzz;
 mod onnx_suite;
 mod openapi;
+mod package;
+mod rie;
 mod template;
+mod tools;
 
 use clap::Parser;
 
@@ -15,10 +19,13 @@ use clap::Parser;
 enum Command {
     Bench(bench::Arguments),
     Crash(crash::Arguments),
+    Events(events::Arguments),
     Fuzz(fuzz::Arguments),
     OnnxSuite(onnx_suite::Arguments),
     Openapi(openapi::Arguments),
     Template(template::Arguments),
+    Package(package::Arguments),
+    Rie(rie::Arguments),
     #[command(hide = true)]
     CrashChild(crash::child::Arguments),
     #[command(hide = true)]
@@ -28,12 +35,21 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Events(arguments) => events::run(&arguments),
         Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Template(arguments) => template::run(&arguments),
+        Command::Package(arguments) => package::run(&arguments),
+        Command::Rie(arguments) => rie::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::CrashChild(arguments) => crash::child::run(&arguments),
         Command::OnnxSuite(arguments) => onnx_suite::run(&arguments),
         Command::OnnxSuiteChild(arguments) => onnx_suite::child::run(&arguments),
     }
+}
+
+/// The folder of the whole project.
+fn root() -> std::path::PathBuf {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
 }

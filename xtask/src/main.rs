@@ -2,12 +2,17 @@
 #![allow(clippy::print_stdout, reason = "printing is what these commands are for")]
 
 mod bench;
+mod build;
+mod cloud;
 mod crash;
 mod events;
 mod fuzz;
+#[path = "../../tests/support/heavy.rs"]
+mod heavy;
 mod onnx_suite;
 mod openapi;
 mod package;
+mod process;
 mod rie;
 mod template;
 mod tools;
@@ -18,6 +23,7 @@ use clap::Parser;
 #[command(about = "What developers of dcmp run")]
 enum Command {
     Bench(bench::Arguments),
+    Cloud(cloud::Arguments),
     Crash(crash::Arguments),
     Events(events::Arguments),
     Fuzz(fuzz::Arguments),
@@ -35,6 +41,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Cloud(arguments) => cloud::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
         Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Template(arguments) => template::run(&arguments),

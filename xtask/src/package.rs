@@ -61,6 +61,11 @@ impl Arch {
     }
 }
 
+/// Makes the bundles for this machine's processor, with its own linker.
+pub(crate) fn for_here() -> Result<()> {
+    run(&Arguments { arch: Arch::here(), zig: false, check: false })
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let root = crate::root();
     if !arguments.check {

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "printing is what these commands are for")]
 
 mod bench;
+mod cost;
 mod crash;
 mod fuzz;
 mod onnx_suite;
@@ -14,6 +15,7 @@ use clap::Parser;
 #[command(about = "What developers of dcmp run")]
 enum Command {
     Bench(bench::Arguments),
+    Cost(cost::Arguments),
     Crash(crash::Arguments),
     Fuzz(fuzz::Arguments),
     OnnxSuite(onnx_suite::Arguments),
@@ -31,6 +33,7 @@ fn main() -> anyhow::Result<()> {
         Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Template(arguments) => template::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Cost(arguments) => cost::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::CrashChild(arguments) => crash::child::run(&arguments),
         Command::OnnxSuite(arguments) => onnx_suite::run(&arguments),

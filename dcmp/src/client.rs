@@ -16,7 +16,7 @@ use reqwest::{
 use serde::{Serialize, de::DeserializeOwned};
 
 pub(crate) use answer::{Answer, Listing};
-pub(crate) use connection::{AdminConnection, Connection, is_local};
+pub(crate) use connection::{AdminConnection, Connection, address, is_local};
 
 use crate::exit::{Exit, error, usage};
 
@@ -35,11 +35,20 @@ pub(crate) enum Caller {
     Admin,
 }
 
+impl Caller {
+    fn header(self) -> &'static str {
+        match self {
+            Self::Customer => "X-API-Key",
+            Self::Admin => "X-Admin-Key",
+        }
+    }
+}
+
 /// A platform and a key to it.
 pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
-    header: &'static str,
+    caller: Caller,
     key: HeaderValue,
 }
 
@@ -70,12 +79,27 @@ impl Client {
             "http" => builder().build().or_else(|_| builder().tls_certs_only([]).build()),
             _ => builder().build(),
         };
-        let header = match caller {
-            Caller::Customer => "X-API-Key",
-            Caller::Admin => "X-Admin-Key",
-        };
         let http = http.context("cannot set up HTTP")?;
-        Ok(Self { http, base: url.clone(), header, key })
+        Ok(Self { http, base: url.clone(), caller, key })
+    }
+
+    /// Asks whether the platform knows the key, whatever the key opens.
+    ///
+    /// # Errors
+    /// When it does not, or there is no platform.
+    pub(crate) async fn try_key(&self) -> Result<()> {
+        let path: &[&str] = match self.caller {
+            Caller::Customer => &["models"],
+            Caller::Admin => &["admin", "customers"],
+        };
+        let response = self.send(self.request(Method::GET, path, &[("limit", "1")])).await?;
+        let forbidden = response.status() == StatusCode::FORBIDDEN;
+        match self.read(response).await {
+            // a good key that opens other things
+            Err(_) if forbidden => Ok(()),
+            Ok(answer) => answer.read::<serde_json::Map<_, _>>().map(drop),
+            Err(error) => Err(error),
+        }
     }
 
     /// One thing.
@@ -201,7 +225,7 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        self.http.request(method, url).header(self.header, self.key.clone())
+        self.http.request(method, url).header(self.caller.header(), self.key.clone())
     }
 
     async fn answer(&self, request: RequestBuilder) -> Result<Answer> {

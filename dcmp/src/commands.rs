@@ -6,4 +6,5 @@ pub(crate) mod devices;
 pub(crate) mod infer;
 pub(crate) mod job;
 pub(crate) mod key;
+pub(crate) mod login;
 pub(crate) mod model;

@@ -11,6 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::output;
 
+/// Where the commands keep what a user told them.
+pub(crate) fn config() -> PathBuf {
+    use etcetera::{BaseStrategy, choose_base_strategy};
+    choose_base_strategy()
+        .map_or_else(|_| PathBuf::from("."), |base| base.config_dir())
+        .join("dcmp")
+}
+
 /// The platform's data directory unless `--data` or `DCMP_DATA` says otherwise.
 pub(crate) fn default_data() -> PathBuf {
     use etcetera::{BaseStrategy, choose_base_strategy};
@@ -62,21 +70,27 @@ impl Access {
         }
     }
 
-    /// Leaves it for the client, wholly or not at all, whatever happens to this machine.
+    /// Leaves it for the client.
     pub(crate) fn write(&self, data: &Path) -> Result<()> {
-        let path = data.join(Self::FILE);
-        let write = || {
-            // a temporary file of this crate is readable by its owner only
-            let mut file = tempfile::NamedTempFile::new_in(data)?;
-            serde_json::to_writer_pretty(&mut file, self)?;
-            file.write_all(b"\n")?;
-            file.as_file().sync_all()?;
-            file.persist(&path)?;
-            // the name is on disk only with its directory
-            File::open(data)?.sync_all()
-        };
-        write().with_context(|| format!("cannot write {}", path.display()))
+        write_private(&data.join(Self::FILE), self)
     }
+}
+
+/// Writes a document that only its owner can read, wholly or not at all, whatever happens to this
+/// machine. Its folder is there already.
+pub(crate) fn write_private(path: &Path, document: &impl Serialize) -> Result<()> {
+    let write = || {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        // a temporary file of this crate is readable by its owner only
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer_pretty(&mut file, document)?;
+        file.write_all(b"\n")?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        // the name is on disk only with its directory
+        File::open(folder)?.sync_all()
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod commands;
 mod exit;
 mod home;
 mod output;
+mod profiles;
 mod progress;
 mod signals;
 mod up;
@@ -20,7 +21,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    commands::{demo, device, devices, infer, job, key, model},
+    commands::{demo, device, devices, infer, job, key, login, model},
     exit::Exit,
 };
 
@@ -54,6 +55,9 @@ enum Command {
     Infer(infer::Args),
     Job(job::Args),
     Key(key::Args),
+    Login(login::LoginArgs),
+    Logout(login::LogoutArgs),
+    Profiles(login::ProfilesArgs),
 }
 
 fn main() -> ExitCode {
@@ -82,6 +86,9 @@ fn run(command: Command, journal: Journal) -> Result<Exit> {
         Command::Infer(args) => client(infer::run(args)),
         Command::Job(args) => client(job::run(args)),
         Command::Key(args) => client(key::run(args)),
+        Command::Login(args) => client(login::login(args)),
+        Command::Logout(args) => login::logout(&args),
+        Command::Profiles(args) => login::list(&args),
     }
 }
 

@@ -22,6 +22,7 @@ use self::gateway::Connections;
 use crate::{
     exit::{Exit, usage},
     home, output,
+    profiles::Profiles,
     signals::Signals,
 };
 
@@ -184,7 +185,8 @@ fn app(args: &Args, store: &Embedded, admin_key: &str) -> App {
 /// serves all the same.
 fn announce(access: &home::Access, data: &Path, args: &Args) {
     // where the other commands do not look by themselves, they are told
-    let place = match data == home::default_data() {
+    let logged_in = !Profiles::read().is_ok_and(|profiles| profiles.current.is_none());
+    let place = match data == home::default_data() && !logged_in {
         true => String::new(),
         false => format!("DCMP_DATA={} ", data.display()),
     };

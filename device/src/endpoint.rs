@@ -49,9 +49,10 @@ impl Endpoint {
         Ok(Self { socket: at(socket, &socket_path), base })
     }
 
-    /// The route that gives a model to a device that has a task for it.
-    pub(crate) fn model(&self, id: &str, version: u32, task: &str) -> Url {
-        let mut url = self.base.clone();
+    /// The route that gives a model to a device that has a task for it. `api` is where the platform says
+    /// that its routes are, if it does: a gateway's socket has a host of its own.
+    pub(crate) fn model(&self, api: Option<&Url>, id: &str, version: u32, task: &str) -> Url {
+        let mut url = api.unwrap_or(&self.base).clone();
         url.path_segments_mut()
             .expect("http URLs have a path")
             .pop_if_empty()
@@ -85,7 +86,12 @@ mod tests {
             let endpoint = Endpoint::parse(given).unwrap();
             assert_eq!(endpoint.socket, socket);
             let expected = format!("{model}/v1/models/m%2F1/download?version=3&task=t%261");
-            assert_eq!(endpoint.model("m/1", 3, "t&1").as_str(), expected);
+            assert_eq!(endpoint.model(None, "m/1", 3, "t&1").as_str(), expected);
+            for api in ["https://api.example/v2", "https://api.example/v2/"] {
+                let api = Url::parse(api).unwrap();
+                let expected = "https://api.example/v2/api/v1/models/m/download?version=3&task=t";
+                assert_eq!(endpoint.model(Some(&api), "m", 3, "t").as_str(), expected);
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use std::{
 
 use futures::{SinkExt, StreamExt};
 use protocol::socket::{Capabilities, Fault, Hardware, Hello, Welcome, encode, kind};
+use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
@@ -49,19 +50,28 @@ pub(crate) enum Refusal {
     Passing(String),
 }
 
-/// The platform's token for this device, while it is known.
+/// What the platform's last welcome said, once there was one.
 #[derive(Default)]
 pub(crate) struct Session {
-    token: RwLock<Option<String>>,
+    known: RwLock<Option<Known>>,
+}
+
+/// How a welcome device reaches the platform's routes.
+#[derive(Clone)]
+pub(crate) struct Known {
+    /// The platform's token for this device.
+    pub token: String,
+    /// Where its routes are, if it says so.
+    pub api: Option<Url>,
 }
 
 impl Session {
-    pub(crate) fn token(&self) -> Option<String> {
-        self.token.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn known(&self) -> Option<Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, token: &str) {
-        *self.token.write().unwrap_or_else(PoisonError::into_inner) = Some(token.to_owned());
+    fn set(&self, known: Known) {
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
     }
 }
 
@@ -125,7 +135,7 @@ impl Introduction {
         let connected = connect_async_tls_with_config(request, Some(config), true, None).await;
         let (mut socket, _) = connected.map_err(|error| self.explain(error))?;
 
-        let resume = session.token();
+        let resume = session.known().map(|known| known.token);
         let resumed = resume.is_some();
         let hello = Hello { resume, ..self.hello.clone() };
         socket.send(Message::text(encode(&hello))).await.map_err(passing)?;
@@ -137,7 +147,11 @@ impl Introduction {
                     let welcome: Welcome = serde_json::from_str(&text).map_err(|error| {
                         Refusal::Passing(format!("the welcome is unreadable: {error}"))
                     })?;
-                    session.set(&welcome.session_token);
+                    let api = welcome.api_url.as_deref().map(Url::parse).transpose();
+                    let api = api.map_err(|error| {
+                        Refusal::Passing(format!("the welcome names no address: {error}"))
+                    })?;
+                    session.set(Known { token: welcome.session_token.clone(), api });
                     return Ok(Link { socket, welcome, early, resumed });
                 }
                 Some("error") => return Err(refused(&text)),

@@ -245,7 +245,12 @@ impl Models {
         };
         let (url, token) = match &wanted.url {
             Some(url) => (http::parse(url).map_err(|e| unavailable(e.0))?, None),
-            None => (self.endpoint.model(&wanted.id, wanted.version, task), self.session.token()),
+            None => {
+                let known = self.session.known();
+                let (api, token) =
+                    known.map_or((None, None), |known| (known.api, Some(known.token)));
+                (self.endpoint.model(api.as_ref(), &wanted.id, wanted.version, task), token)
+            }
         };
         let mut response =
             self.http.open(url, token.as_deref()).await.map_err(|e| unavailable(e.0))?;

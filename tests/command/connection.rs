@@ -76,7 +76,10 @@ fn a_command_line_that_is_not_understood_is_2_and_help_is_0() {
     }
     let help = shell.run(&["--help"]).ended(0);
     assert!(help.out.contains("Exit codes:") && help.err.is_empty(), "{help:?}");
-    for command in ["up", "device", "demo", "devices", "model", "infer", "job", "key"] {
+    for command in [
+        "up", "device", "demo", "devices", "model", "infer", "job", "key", "login", "logout",
+        "profiles",
+    ] {
         let help = shell.run(&[command, "--help"]).ended(0);
         assert!(help.out.contains("Example") && help.err.is_empty(), "{help:?}");
     }

@@ -12,6 +12,7 @@ mod devices;
 mod inference;
 mod jobs;
 mod keys;
+mod login;
 mod models;
 mod shell;
 mod tls;

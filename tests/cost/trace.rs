@@ -16,7 +16,7 @@ pub(crate) struct Cost {
 }
 
 /// The functions that an inference on a device passes through.
-const FUNCTIONS: [&str; 2] = ["inference-submit", "socket-task-done"];
+const FUNCTIONS: [&str; 3] = ["inference-submit", "queue-work", "socket-task-done"];
 
 /// A place in the trace.
 pub(crate) struct Trace<'a> {

@@ -4,6 +4,7 @@
 mod bench;
 mod build;
 mod cloud;
+mod cost;
 mod crash;
 mod events;
 mod fuzz;
@@ -24,14 +25,15 @@ use clap::Parser;
 enum Command {
     Bench(bench::Arguments),
     Cloud(cloud::Arguments),
+    Cost(cost::Arguments),
     Crash(crash::Arguments),
     Events(events::Arguments),
     Fuzz(fuzz::Arguments),
     OnnxSuite(onnx_suite::Arguments),
     Openapi(openapi::Arguments),
-    Template(template::Arguments),
     Package(package::Arguments),
     Rie(rie::Arguments),
+    Template(template::Arguments),
     #[command(hide = true)]
     CrashChild(crash::child::Arguments),
     #[command(hide = true)]
@@ -42,16 +44,17 @@ fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Cloud(arguments) => cloud::run(&arguments),
-        Command::Events(arguments) => events::run(&arguments),
-        Command::Openapi(arguments) => openapi::run(&arguments),
-        Command::Template(arguments) => template::run(&arguments),
-        Command::Package(arguments) => package::run(&arguments),
-        Command::Rie(arguments) => rie::run(&arguments),
-        Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Cost(arguments) => cost::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::CrashChild(arguments) => crash::child::run(&arguments),
+        Command::Events(arguments) => events::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::OnnxSuite(arguments) => onnx_suite::run(&arguments),
         Command::OnnxSuiteChild(arguments) => onnx_suite::child::run(&arguments),
+        Command::Openapi(arguments) => openapi::run(&arguments),
+        Command::Package(arguments) => package::run(&arguments),
+        Command::Rie(arguments) => rie::run(&arguments),
+        Command::Template(arguments) => template::run(&arguments),
     }
 }
 

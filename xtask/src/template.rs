@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+pub(crate) use watch::metrics as alarm_metrics;
+
 /// Writes template.yaml and infra/ from the functions' declarations
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

@@ -30,6 +30,7 @@ const MAX_SLOTS: u32 = 1024;
 #[command(after_help = "Examples:
   dcmp device                                      for the `dcmp up` on this machine
   dcmp device --url https://dcmp.example.com --api-key dcmp_… --name laptop
+  dcmp device --url wss://ID.execute-api.us-east-1.amazonaws.com/prod      for one on AWS
   dcmp device --slots 2 --share everyone           others may use it, too
   dcmp device --name second --data ./second        another one on the same machine
   dcmp device logs laptop --level warn             what a device of yours says
@@ -40,11 +41,14 @@ the work to others. It reconnects by itself for as long as it runs.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// The platform, http(s):// or ws(s):// [default: where the last `dcmp up` served, else
-    /// http://127.0.0.1:3000]
+    /// The platform, http(s):// or ws(s):// [default: that of the profile, else where the last `dcmp up`
+    /// served, else http://127.0.0.1:3000]
     #[arg(long, env = "DCMP_URL")]
     url: Option<String>,
-    /// A key with the scope `devices` [default: the one that `dcmp up` left]
+    /// A platform that you logged in to [default: the last one, unless DCMP_DATA is given]
+    #[arg(long, env = "DCMP_PROFILE", value_name = "NAME")]
+    profile: Option<String>,
+    /// A key with the scope `devices` [default: the one of the profile, or that `dcmp up` left]
     #[arg(long, env = "DCMP_API_KEY", hide_env_values = true)]
     api_key: Option<String>,
     /// What to call this device
@@ -95,9 +99,14 @@ pub(crate) async fn run(args: Args, journal: Journal) -> Result<Exit> {
 async fn lend(args: Args, journal: Journal) -> Result<Exit> {
     // its own --data is not the platform's
     let platform = std::env::var_os("DCMP_DATA").filter(|path| !path.is_empty());
-    let platform = platform.map_or_else(home::default_data, PathBuf::from);
-    let (url, key) =
-        Connection::for_device(args.url.as_deref(), args.api_key.as_deref(), &platform)?;
+    let platform = platform.map(PathBuf::from);
+    let (url, key) = Connection::for_device(
+        args.url.as_deref(),
+        args.api_key.as_deref(),
+        args.profile.as_deref(),
+        platform.as_deref(),
+    )?;
+    let platform = platform.unwrap_or_else(home::default_data);
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let config = Config {
         url: url.clone(),

@@ -242,6 +242,7 @@ pub(crate) fn welcome(heartbeat_ms: u64) -> Welcome {
         heartbeat_ms,
         lease_ms: 3 * heartbeat_ms,
         server_time: "2026-01-01T00:00:00.000Z".to_owned(),
+        api_url: None,
     }
 }
 

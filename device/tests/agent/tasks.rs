@@ -6,7 +6,7 @@ use crate::support::{
 };
 use dcmp_device::Event;
 use protocol::{
-    socket::{TaskDone, TaskFailed},
+    socket::{Hello, TaskDone, TaskFailed, Welcome},
     tensor::{from_safetensors, to_safetensors},
 };
 
@@ -256,6 +256,28 @@ async fn a_model_without_url_is_asked_for_with_the_session_token() {
     let expected =
         [(route, Some(TOKEN.to_owned())), ("GET /files/presigned?sig=1".to_owned(), None)];
     assert_eq!(platform.seen(), expected);
+}
+
+#[tokio::test]
+async fn a_model_is_asked_for_where_the_welcome_says() {
+    let (mut gateway, api) = (Platform::start().await, Platform::start().await);
+    let dir = tempfile::tempdir().unwrap();
+    let _device = Running::start(gateway.config(dir.path()));
+    let mut connection = gateway.accept().await;
+    connection.hear::<Hello>("hello").await;
+    let api_url = Some(format!("http://{}", api.address));
+    connection.say(&Welcome { api_url, ..welcome(60_000) }).await;
+    let mlp = Mlp::new([4, 8, 3]);
+    let mut model = api.model("presigned", &mlp.file());
+    model.url = None;
+    let (x, y) = mlp.example(1, 1);
+    connection.say(&task("t1", &model, &x)).await;
+    let done: TaskDone = connection.hear("taskDone").await;
+    assert_close(&inline(&done)[0].tensor, &y);
+    let (route, token) = api.seen().swap_remove(0);
+    assert_eq!(route, "GET /api/v1/models/model_1/download?version=2&task=t1");
+    assert_eq!(token.as_deref(), Some(TOKEN));
+    assert_eq!(gateway.seen(), []);
 }
 
 #[tokio::test]

@@ -339,9 +339,11 @@ fn welcome() {
         heartbeat_ms: 5_000,
         lease_ms: 15_000,
         server_time: "2027-01-31T12:00:00.000Z".to_owned(),
+        api_url: Some("https://api.example".to_owned()),
     };
     insta::assert_snapshot!(frame(&welcome), @r#"
     {
+      "api_url": "https://api.example",
       "device_id": "dev_1",
       "heartbeat_ms": 5000,
       "lease_ms": 15000,

@@ -161,7 +161,7 @@ Resources:
       Own: "on"
       Size: 256
       Version: "2012-10-17"
-      Yes: true
+      "Yes": true
 "#;
         assert_eq!(text(&document), expected);
     }

@@ -18,6 +18,9 @@ pub struct Welcome {
     pub lease_ms: u64,
     /// RFC 3339, UTC.
     pub server_time: String,
+    /// Under which `/api/v1` is, when that does not follow from the socket's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_url: Option<String>,
 }
 
 /// Run this.

@@ -72,6 +72,7 @@ pub async fn hello(app: &App, connection: &Connection, hello: Hello) -> Result<(
         heartbeat_ms: app.lease().heartbeat_ms,
         lease_ms: app.lease().lease_ms,
         server_time: time::rfc3339(app.now_ms()),
+        api_url: app.settings().public_url.clone(),
     };
     app.ports.sockets.send(&connection.id, socket::encode(&welcome)).await?;
     if device.leaving {

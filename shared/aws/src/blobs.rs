@@ -98,11 +98,15 @@ impl Blobs for Bucket {
                 let size = size.ok_or_else(|| incomplete("s3:HeadObject", "length"))?;
                 Ok(Some(Stored { size }))
             }
-            // the answer to HEAD has no body that could say what it is that is not found
-            Err(error) if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 404) => {
-                Ok(None)
+            Err(error) => {
+                let request = self.request("s3:GetObject and s3:ListBucket");
+                // the answer to HEAD has no body that could say more
+                match error.raw_response().map(|raw| raw.status().as_u16()) {
+                    Some(404) => Ok(None),
+                    Some(403) => Err(request.denied("status 403")),
+                    _ => Err(request.failed(error)),
+                }
             }
-            Err(error) => Err(self.request("s3:GetObject and s3:ListBucket").failed(error)),
         }
     }
 

@@ -31,7 +31,7 @@ use tokio::{
 
 pub use self::event::{Event, changes};
 use self::{
-    shards::{Reading, Walk},
+    shards::{Reading, Walk, open},
     watch::Polling,
 };
 use crate::{clients::Clients, records::Table};
@@ -124,16 +124,8 @@ impl Changes for Streams {
         let first = turn.checked_rem(shards.len()).unwrap_or(0);
         shards.rotate_left(first);
         loop {
-            let listed: BTreeSet<_> = shards.iter().map(|shard| shard.id.clone()).collect();
             let (mut is_busy, mut has_ended) = (false, false);
-            for shard in &shards {
-                let waits = shard
-                    .parent
-                    .as_ref()
-                    .is_some_and(|parent| listed.contains(parent) && !ended.contains(parent));
-                if waits || ended.contains(&shard.id) {
-                    continue;
-                }
+            for shard in open(&shards, &ended) {
                 let walk = walks.entry(shard.id.clone()).or_default();
                 let place = places.get(&shard.id).copied();
                 match self.step(shard, walk, place, max.min(MAX_RECORDS)).await? {

@@ -66,6 +66,7 @@ impl Clients {
 
 fn base(config: &Config) -> SdkConfig {
     let https = aws_smithy_http_client::Builder::new()
+        .pool_idle_timeout(limits::IDLE)
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
     SdkConfig::builder()

@@ -132,6 +132,9 @@ pub(crate) mod limits {
 
     /// To open a connection.
     pub(crate) const CONNECT: Duration = Duration::from_secs(2);
+    /// A connection that nobody used for so long is not used again: the other side closes it while
+    /// Lambda has stopped the process, and what was sent on it may be lost.
+    pub(crate) const IDLE: Duration = Duration::from_secs(20);
     /// Until an answer begins; longer than a long poll of a queue, which takes 20 s.
     pub(crate) const READ: Duration = Duration::from_secs(25);
     /// One try of a request of the table, which answers in milliseconds.

@@ -27,10 +27,7 @@ impl Request<'_> {
         let said = error.message().unwrap_or("without a message");
         match error.code().map(plain) {
             Some("AccessDenied" | "AccessDeniedException" | "ForbiddenException") => {
-                Error::Unavailable(format!(
-                    "the function's role does not allow {action} on {resource}: declare it in the \
-                     function's `uses` and deploy again ({said})"
-                ))
+                self.denied(said)
             }
             Some("ResourceNotFoundException" | "NoSuchBucket" | "QueueDoesNotExist") => {
                 Error::Unavailable(format!(
@@ -47,6 +44,15 @@ impl Request<'_> {
             )),
         }
     }
+
+    /// The function's role lacks the permission.
+    pub(crate) fn denied(&self, said: &str) -> Error {
+        let Self { resource, action, .. } = self;
+        Error::Unavailable(format!(
+            "the function's role does not allow {action} on {resource}: declare it in the \
+             function's `uses` and deploy again ({said})"
+        ))
+    }
 }
 
 /// The code without the namespace that older protocols put before it.
@@ -57,4 +63,47 @@ fn plain(code: &str) -> &str {
 /// What the answer lacks that it cannot lack.
 pub(crate) fn incomplete(action: &str, lacking: &str) -> Error {
     Error::Unavailable(format!("the answer to {action} has no {lacking}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use aws_sdk_dynamodb::operation::get_item::GetItemError;
+    use aws_smithy_runtime_api::http::{Response, StatusCode};
+    use aws_smithy_types::{body::SdkBody, error::ErrorMetadata};
+
+    use super::*;
+
+    fn failed(code: &str, said: &str) -> Error {
+        let error = ErrorMetadata::builder().code(code).message(said).build();
+        let raw = Response::new(StatusCode::try_from(400).unwrap(), SdkBody::empty());
+        let request = Request {
+            resource: "the table jobs",
+            variable: "DCMP_TABLE",
+            action: "dynamodb:GetItem",
+        };
+        request.failed(SdkError::service_error(GetItemError::generic(error), raw))
+    }
+
+    #[test]
+    fn what_is_missing_or_denied_is_named() {
+        let missing = failed("ResourceNotFoundException", "not found").to_string();
+        assert!(missing.contains("the table jobs does not exist"), "{missing}");
+        assert!(missing.contains("DCMP_TABLE"), "{missing}");
+        for code in ["AccessDeniedException", "com.amazonaws.sqs#AccessDenied"] {
+            let denied = failed(code, "User: arn:x is not authorized").to_string();
+            for expected in ["dynamodb:GetItem on the table jobs", "arn:x is not authorized"] {
+                assert!(denied.contains(expected), "{denied}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_malformed_is_no_use_to_try_again_and_the_rest_is() {
+        assert!(matches!(failed("ValidationException", "Item size"), Error::Invalid(_)));
+        for code in ["ThrottlingException", "InternalServerError", "Unheard"] {
+            assert!(matches!(failed(code, "later"), Error::Unavailable(_)), "{code}");
+        }
+    }
 }

@@ -65,3 +65,55 @@ fn signed<E: std::fmt::Display>(
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use aws_credential_types::Credentials;
+    use ports::{Blobs, Checksum};
+
+    use super::*;
+    use crate::{Config, Endpoints, clients::Clients};
+
+    fn bucket() -> Bucket {
+        let config = Config {
+            region: "eu-central-1".to_owned(),
+            credentials: Credentials::new("AKID", "secret", Some("token".into()), None, "test"),
+            table: "t".to_owned(),
+            bucket: "dcmp-test".to_owned(),
+            queues: "https://sqs.eu-central-1.amazonaws.com/1/".to_owned(),
+            functions: "dcmp-".to_owned(),
+            socket: "https://s.execute-api.eu-central-1.amazonaws.com/test".to_owned(),
+            endpoints: Endpoints::default(),
+        };
+        Bucket::new(Clients::new(&config), &config.bucket)
+    }
+
+    #[tokio::test]
+    async fn a_url_names_bucket_and_time_and_signs_the_checksum() {
+        let (bucket, hour) = (bucket(), Duration::from_secs(3600));
+        let checksum = Checksum::of(b"bytes");
+        let part = Part { number: 7, checksum };
+        let get = bucket.presign("a/b.c", Method::Get, hour, "").unwrap();
+        let put = bucket.presign("a/b.c", Method::Put(Some(checksum)), hour, "").unwrap();
+        let part = bucket.presign_part("a/b.c", "up", part, hour, "").unwrap();
+        for url in [&get, &put, &part] {
+            let host = "https://dcmp-test.s3.eu-central-1.amazonaws.com/a/b.c?";
+            assert!(url.starts_with(host), "{url}");
+            for piece in ["X-Amz-Expires=3600", "X-Amz-Security-Token=token", "X-Amz-Signature="] {
+                assert!(url.contains(piece), "{url}");
+            }
+        }
+        assert!(get.contains("X-Amz-SignedHeaders=host&"), "{get}");
+        for url in [&put, &part] {
+            let signed = "X-Amz-SignedHeaders=host%3Bx-amz-checksum-sha256&";
+            assert!(url.contains(signed), "{url}");
+            assert!(!url.contains("crc32"), "{url}");
+        }
+        assert!(part.contains("partNumber=7") && part.contains("uploadId=up"), "{part}");
+        let month = Duration::from_secs(30 * 24 * 3600);
+        let refused = bucket.presign("a", Method::Get, month, "");
+        assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Walking through the shards of a stream.
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html>
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use aws_sdk_dynamodbstreams::{
     error::ProvideErrorMetadata,
@@ -151,6 +151,17 @@ impl Streams {
     }
 }
 
+/// The shards that have something to be read, or may have: not those at their end, and of the others
+/// none whose parent is not at its end. A parent that the stream does not list any more is.
+pub(super) fn open<'a>(shards: &'a [Shard], ended: &BTreeSet<Arc<str>>) -> Vec<&'a Shard> {
+    let waits = |parent: &Arc<str>| {
+        !ended.contains(parent) && shards.iter().any(|listed| listed.id == *parent)
+    };
+    let open =
+        |shard: &&Shard| !ended.contains(&shard.id) && !shard.parent.as_ref().is_some_and(waits);
+    shards.iter().filter(open).collect()
+}
+
 fn described(shard: Described) -> Option<Shard> {
     let range = shard.sequence_number_range;
     Some(Shard {
@@ -171,4 +182,34 @@ fn read(shard: &Arc<str>, record: Record) -> Result<Change> {
         old: record.old_image.map(image).transpose()?,
         new: record.new_image.map(image).transpose()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_is_read_after_its_parent_and_not_behind_its_end() {
+        let shard = |id: &str, parent: Option<&str>| Shard {
+            id: id.into(),
+            parent: parent.map(Into::into),
+            is_closed: false,
+        };
+        // the first one's parent is trimmed; it was split into two, one of which goes on in another
+        let shards = [
+            shard("first", Some("trimmed")),
+            shard("left", Some("first")),
+            shard("right", Some("first")),
+            shard("further", Some("left")),
+        ];
+        let open = |ended: &[&str]| {
+            let ended = ended.iter().map(|id| Arc::from(*id)).collect();
+            let open = super::open(&shards, &ended);
+            open.into_iter().map(|shard| shard.id.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(open(&[]), ["first"]);
+        assert_eq!(open(&["first"]), ["left", "right"]);
+        assert_eq!(open(&["first", "left"]), ["right", "further"]);
+        assert!(open(&["first", "left", "right", "further"]).is_empty());
+    }
 }

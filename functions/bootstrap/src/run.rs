@@ -37,8 +37,8 @@ fn serve(bundle: Bundle, routes: &[Route], engine: Option<MakeEngine>) -> Result
         let config = aws::Config::from_env()?;
         let engine = engine.filter(|_| environment.own_device).map(|make| make());
         let app = App::new(aws::ports(&config), environment.settings, engine);
-        let function = Function::new(route, &app, &environment.stage);
-        let handler = service_fn(async |event| {
+        let function = &Function::new(route, &app, &environment.stage);
+        let handler = service_fn(move |event| async move {
             let (answer, how) = function.handle(event).await;
             // a log that cannot be written ends nothing
             let _ = writeln!(std::io::stdout(), "{}", how.line());

@@ -214,6 +214,22 @@ async fn token_ids_become_what_the_model_takes() {
 }
 
 #[tokio::test]
+async fn a_version_that_the_adapters_do_not_fit_says_so() {
+    let platform = Platform::start();
+    let fields = [("postprocessing", "top_k_labels"), ("labels", r#"["no", "yes"]"#)];
+    let model = model(&platform.client, "mlp.onnx", &fields).await;
+    let path = format!("/models/{model}/versions");
+    let request = platform.client.request(reqwest::Method::POST, &path);
+    let digits = form("digits.onnx", fixture("digits.onnx"), &[]);
+    let (status, version) = answer(request.multipart(digits)).await;
+    assert_eq!(status, StatusCode::CREATED, "{version}");
+    let warning = text(&version["warnings"][0]);
+    for words in ["adapters do not fit", "2 labels", "10 classes", "PATCH"] {
+        assert!(warning.contains(words), "{warning}");
+    }
+}
+
+#[tokio::test]
 async fn adapters_that_do_not_fit_the_model_are_refused_at_upload() {
     let platform = Platform::start();
     for (fields, words) in [

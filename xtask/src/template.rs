@@ -12,7 +12,7 @@ mod validate;
 mod watch;
 mod yaml;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -37,7 +37,7 @@ struct Document {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = crate::root();
     let documents = documents()?;
     if !arguments.check {
         write(&root, &documents)?;
@@ -48,6 +48,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         validate::run(&root, &documents)?;
     }
     Ok(())
+}
+
+/// The environment of AWS's own tools, `sam` among them; installed if it is not there.
+pub(crate) fn tools(root: &Path) -> Result<PathBuf> {
+    validate::install(root)
 }
 
 /// All documents, the root first. They keep the rules.

@@ -155,10 +155,10 @@ async fn fold(
     handler: &OnFeed,
     batch: Vec<ports::Change>,
 ) -> service::Result<bool> {
-    let Some(last) = batch.last().map(|change| change.sequence) else { return Ok(false) };
+    let Some(last) = batch.last().map(|change| change.place.clone()) else { return Ok(false) };
     let full = batch.len() == FEED_BATCH;
     handler(app.clone(), batch).await?;
-    app.ports.changes.checkpoint(name, last).await?;
+    app.ports.changes.checkpoint(name, &last).await?;
     Ok(full)
 }
 

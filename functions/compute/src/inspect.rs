@@ -1,9 +1,10 @@
 //! Reads an uploaded model file, apart from the function that took it in: whatever is in the file
 //! meets only this function's memory and time.
 
+mod file;
 mod room;
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use api::Route;
 use domain::model::Format;
@@ -12,12 +13,19 @@ use service::{
     App, Error, INSPECT_FUNCTION, Result, Signature,
     models::{InspectRequest, Inspected, Profile},
 };
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, oneshot},
+};
 
+use file::ObjectFile;
 use room::Room;
 
 /// The room of this process. On Lambda every process reads one file at a time anyway.
 static ROOM: Room = Room::new();
+
+/// Larger files are looked at in pieces, and not run.
+const WHOLE: u64 = 128 << 20;
 
 /// Shapes that an engine follows recursively may be nested deep; threads for requests have 2 MB.
 const STACK: usize = 64 << 20;
@@ -31,13 +39,27 @@ pub(crate) fn route() -> Route {
 }
 
 async fn inspect(app: App, request: InspectRequest) -> Result<Inspected> {
-    let missing = || Error::internal(format!("no file {}", request.blob));
-    let stored = app.ports.blobs.head(&request.blob).await?.ok_or_else(missing)?;
+    let InspectRequest { blob, format } = request;
+    let missing = || Error::internal(format!("no file {blob}"));
+    let stored = app.ports.blobs.head(&blob).await?.ok_or_else(missing)?;
     // before a byte of it is in memory
-    let Some(room) = ROOM.take(stored.size).await else { return Ok(Inspected::Busy) };
-    let bytes = app.ports.blobs.get(&request.blob, None).await?.ok_or_else(missing)?;
-    let answered = apart(room, move || read(&bytes, request.format))?;
-    answered.await.map_err(Error::internal)
+    let Some(room) = ROOM.take(stored.size.min(WHOLE)).await else { return Ok(Inspected::Unread) };
+    let answered = if format == Format::Onnx && stored.size <= WHOLE {
+        let bytes = app.ports.blobs.get(&blob, None).await?.ok_or_else(missing)?;
+        apart(room, move || Ok(onnx(inference::inspect(&bytes))))?
+    } else {
+        let blobs = app.ports.blobs.clone();
+        let mut file = ObjectFile::new(blobs, Handle::current(), blob, stored.size);
+        apart(room, move || match format {
+            Format::Onnx => inference::inspect_large(&mut file, stored.size).map(onnx),
+            Format::Torchscript => torchscript::check(&mut file).map(torchscript),
+        })?
+    };
+    let looked: io::Result<Inspected> = answered.await.map_err(Error::internal)?;
+    Ok(looked.unwrap_or_else(|cause| {
+        tracing::warn!(%cause, "a model's file could not be read");
+        Inspected::Unread
+    }))
 }
 
 /// Runs `look` in a thread of its own. Whoever asked may have gone, and the thread goes on: so it is
@@ -57,31 +79,28 @@ fn apart<T: Send + 'static>(
     Ok(answered)
 }
 
-fn read(bytes: &[u8], format: Format) -> Inspected {
-    match format {
-        Format::Onnx => match inference::inspect(bytes) {
-            Ok(report) => {
-                let signature = Signature {
-                    inputs: report.signature.inputs,
-                    outputs: report.signature.outputs,
-                };
-                let (profile, unprofiled) = match report.profile {
-                    Ok(inference::Profile { latency_ms, memory_bytes }) => {
-                        (Some(Profile { latency_ms, memory_bytes }), None)
-                    }
-                    Err(why) => (None, Some(why)),
-                };
-                Inspected::Accepted { signature: Some(signature), profile, unprofiled }
-            }
-            Err(refused) => Inspected::Refused(refused.to_string()),
-        },
-        Format::Torchscript => match torchscript::check(bytes) {
-            Ok(()) => {
-                let why = "only devices that declare `torchscript` run TorchScript".to_owned();
-                Inspected::Accepted { signature: None, profile: None, unprofiled: Some(why) }
-            }
-            Err(refused) => Inspected::Refused(refused.to_string()),
-        },
+fn onnx(report: std::result::Result<inference::Report, inference::Refused>) -> Inspected {
+    let report = match report {
+        Ok(report) => report,
+        Err(refused) => return Inspected::Refused(refused.to_string()),
+    };
+    let inference::Signature { inputs, outputs } = report.signature;
+    let (profile, unprofiled) = match report.profile {
+        Ok(inference::Profile { latency_ms, memory_bytes }) => {
+            (Some(Profile { latency_ms, memory_bytes }), None)
+        }
+        Err(why) => (None, Some(why)),
+    };
+    Inspected::Accepted { signature: Some(Signature { inputs, outputs }), profile, unprofiled }
+}
+
+fn torchscript(checked: std::result::Result<(), torchscript::Refused>) -> Inspected {
+    match checked {
+        Ok(()) => {
+            let why = "only devices that declare `torchscript` run TorchScript".to_owned();
+            Inspected::Accepted { signature: None, profile: None, unprofiled: Some(why) }
+        }
+        Err(refused) => Inspected::Refused(refused.to_string()),
     }
 }
 

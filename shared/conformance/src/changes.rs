@@ -1,8 +1,8 @@
 //! Changes: C1 to C5.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use ports::{Change, Condition, Item, Key, Ports, Write};
+use ports::{Change, Condition, Item, Key, Place, Ports, Sequence, Write};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
@@ -28,17 +28,22 @@ async fn read_all(
     patience: Duration,
 ) -> Result<Vec<Change>, Failure> {
     let deadline = Instant::now() + patience;
-    let (mut seen, mut last) = (Vec::<Change>::new(), 0);
+    let (mut seen, mut last) = (Vec::<Change>::new(), BTreeMap::<_, Sequence>::new());
     while seen.len() < wanted {
         ensure!(Instant::now() < deadline, "{} of {wanted} changes came", seen.len());
-        for change in ports.changes.read(consumer, 7, patience / 10).await? {
-            ensure!(change.sequence > last, "change {} after {last}", change.sequence);
-            last = change.sequence;
+        let batch = ports.changes.read(consumer, 7, patience / 10).await?;
+        let Some(end) = batch.last().map(|change| change.place.clone()) else { continue };
+        for change in batch {
+            let Place { shard, sequence } = &change.place;
+            ensure!(*shard == end.shard, "changes of {shard} and {} came at once", end.shard);
+            if let Some(last) = last.insert(shard.clone(), *sequence) {
+                ensure!(*sequence > last, "change {sequence} after {last}");
+            }
             if change.key.partition == partition {
                 seen.push(change);
             }
         }
-        ports.changes.checkpoint(consumer, last).await?;
+        ports.changes.checkpoint(consumer, &end).await?;
     }
     Ok(seen)
 }
@@ -94,7 +99,7 @@ async fn again(subject: &mut dyn Subject) -> Outcome {
     ensure!(first.len() == 10, "{} of 10 changes at first", first.len());
     let second = read(&ports).await?;
     ensure!(first == second, "without a checkpoint the same comes again, not {second:?}");
-    ports.changes.checkpoint(&partition, first[4].sequence).await?;
+    ports.changes.checkpoint(&partition, &first[4].place).await?;
     let rest = read(&ports).await?;
     ensure!(rest == first[5..], "behind the checkpoint came {rest:?}");
     drop(ports);

@@ -255,7 +255,12 @@ async fn limits(subject: &mut dyn Subject) -> Outcome {
     };
     let writes = [
         Write::put(key.clone(), large(MAX_ITEM), Condition::Always),
-        Write::update(key.clone(), item(json!({ "more": "x".repeat(200) })), Condition::Always),
+        // more than any store's own encoding could save
+        Write::update(
+            key.clone(),
+            item(json!({ "more": "x".repeat(20 << 10) })),
+            Condition::Always,
+        ),
         Write::put(Key::new("", "s"), numbered(1), Condition::Always),
         Write::put(Key::new("p", ""), numbered(1), Condition::Always),
     ];
@@ -310,7 +315,7 @@ async fn expiry(subject: &mut dyn Subject) -> Outcome {
         ensure!(Instant::now() < deadline, "an expired item stays");
         let changes = ports.changes.read(&partition, 100, patience / 10).await?;
         for change in changes {
-            ports.changes.checkpoint(&partition, change.sequence).await?;
+            ports.changes.checkpoint(&partition, &change.place).await?;
             if change.key == due && change.new.is_none() {
                 removal = Some(change);
             }

@@ -82,7 +82,7 @@ async fn fold(ports: Ports, consumer: String) {
     loop {
         let changes = ports.changes.read(&consumer, 1000, Duration::from_secs(1)).await.unwrap();
         if let Some(last) = changes.last() {
-            ports.changes.checkpoint(&consumer, last.sequence).await.unwrap();
+            ports.changes.checkpoint(&consumer, &last.place).await.unwrap();
         }
     }
 }

@@ -9,14 +9,13 @@ use std::{ops::Range, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use ports::{Blobs, Checksum, Clock, Error, Method, Part, Result, Stored, Uploaded};
+use clock::SystemClock;
+use ports::{
+    Blobs, Checksum, Clock, Error, Method, Part, Result, Stored, Uploaded, blobs::check_key,
+};
 
 pub(crate) use self::{files::Files, router::router};
 use self::{presigned::Grant, uploads::Uploads};
-use crate::clock::SystemClock;
-
-/// The longest key in bytes.
-const MAX_KEY: usize = 512;
 
 /// The blobs of the store.
 #[derive(Clone)]
@@ -96,7 +95,7 @@ impl Blobs for LocalBlobs {
         base: &str,
     ) -> Result<String> {
         check_key(key)?;
-        uploads::check(upload, part.number)?;
+        part.check()?;
         Ok(self.url(&Grant::part(key, self.expiry(expires), upload, part), base))
     }
 
@@ -141,18 +140,4 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(Error::unavailable)?
-}
-
-fn check_key(key: &str) -> Result<()> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
-    let fits = (1..=MAX_KEY).contains(&key.len());
-    let segments = !key.split('/').any(|segment| matches!(segment, "" | "." | ".."));
-    if fits && segments && key.bytes().all(allowed) {
-        return Ok(());
-    }
-    Err(Error::Invalid(format!(
-        "the blob key {:?} is not 1 to {MAX_KEY} bytes of A-Z a-z 0-9 . _ - / without empty, `.` \
-         or `..` segments",
-        key.chars().take(80).collect::<String>()
-    )))
 }

@@ -6,9 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use clock::SystemClock;
 use ports::Clock;
-
-use crate::clock::SystemClock;
 
 /// The format that this version writes; raised when an older version would misread it.
 const FORMAT: u32 = 1;

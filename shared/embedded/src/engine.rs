@@ -6,12 +6,13 @@ use std::{
     sync::{Arc, MutexGuard},
 };
 
+use clock::SystemClock;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 use ports::{Clock, Result};
 
 use crate::{
-    clock::SystemClock, durability::Durability, feed::Feed, journal::cut_torn_end, lock::Mutex,
-    syncer::Syncer, table::Staged, watch::Watchers,
+    durability::Durability, feed::Feed, journal::cut_torn_end, lock::Mutex, syncer::Syncer,
+    table::Staged, watch::Watchers,
 };
 
 /// Cache of blocks read from disk; the operating system caches the files behind it anyway.

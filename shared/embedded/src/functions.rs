@@ -5,7 +5,7 @@ use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Durati
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
-use ports::{Error, Functions, MAX_PAYLOAD, Result};
+use ports::{Error, Functions, Result, functions::check_size};
 
 use crate::lock::RwLock;
 
@@ -62,15 +62,4 @@ impl Functions for LocalFunctions {
         check_size("response", function, &answer)?;
         Ok(answer)
     }
-}
-
-fn check_size(what: &str, function: &str, bytes: &Bytes) -> Result<()> {
-    if bytes.len() <= MAX_PAYLOAD {
-        return Ok(());
-    }
-    Err(Error::Invalid(format!(
-        "the {what} of the function `{function}` has {} bytes, {MAX_PAYLOAD} are allowed: \
-         pass large data as a blob",
-        bytes.len()
-    )))
 }

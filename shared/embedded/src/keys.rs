@@ -4,10 +4,7 @@
 
 use std::ops::Bound;
 
-use ports::{Error, Key, Order, Query, Result};
-
-/// The longest partition and the longest sort key, in bytes.
-const MAX_PART: usize = 1024;
+use ports::{Key, Order, Query, Result};
 
 const LENGTH: usize = size_of::<u16>();
 
@@ -16,8 +13,7 @@ pub(crate) type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
 /// The key in bytes, once its parts are found well-formed.
 pub(crate) fn encode(key: &Key) -> Result<Vec<u8>> {
-    check("partition", &key.partition)?;
-    check("sort key", &key.sort)?;
+    key.check()?;
     let mut bytes = start(&key.partition, key.sort.len());
     bytes.extend_from_slice(key.sort.as_bytes());
     Ok(bytes)
@@ -42,7 +38,7 @@ pub(crate) fn sort_key<'a>(bytes: &'a [u8], partition: &str) -> Option<&'a str> 
 
 /// The range of engine keys that `query` walks over, whatever its direction.
 pub(crate) fn range(query: &Query) -> Result<Range> {
-    check("partition", &query.partition)?;
+    query.check()?;
     let at = |sort: &str| {
         let mut bytes = start(&query.partition, sort.len());
         bytes.extend_from_slice(sort.as_bytes());
@@ -87,7 +83,7 @@ fn narrow(bound: &mut Bound<Vec<u8>>, candidate: Bound<Vec<u8>>, is_low: bool) {
 
 fn start(partition: &str, more: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(LENGTH + partition.len() + more);
-    // Checked by every caller to be at most MAX_PART.
+    // Checked by every caller to be at most `ports::records::MAX_PART`.
     bytes.extend_from_slice(&(partition.len() as u16).to_be_bytes());
     bytes.extend_from_slice(partition.as_bytes());
     bytes
@@ -104,16 +100,6 @@ fn behind(mut prefix: Vec<u8>) -> Vec<u8> {
         }
     }
     prefix
-}
-
-fn check(what: &str, part: &str) -> Result<()> {
-    match part.len() {
-        0 => Err(Error::Invalid(format!("the {what} of the key is empty"))),
-        1..=MAX_PART => Ok(()),
-        length => Err(Error::Invalid(format!(
-            "the {what} of the key has {length} bytes, {MAX_PART} are allowed"
-        ))),
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 
 mod blobs;
 mod care;
-mod clock;
 mod directory;
 mod durability;
 mod engine;
@@ -24,6 +23,7 @@ mod watch;
 
 use std::{path::Path, sync::Arc, thread::JoinHandle};
 
+use clock::SystemClock;
 use ports::Ports;
 
 pub use directory::OpenError;
@@ -34,7 +34,6 @@ pub use sockets::{Connection, LocalSockets};
 use self::{
     blobs::{Files, LocalBlobs},
     care::Stop,
-    clock::SystemClock,
     directory::Directory,
     engine::Engine,
     feed::LocalChanges,

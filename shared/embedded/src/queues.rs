@@ -11,7 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use ports::{Clock, Error, MAX_DELAY, MAX_MESSAGE, MAX_RECEIVES, Message, Queues, Result};
+use ports::{Clock, Error, MAX_RECEIVES, Message, Queues, Result, queues};
 use serde_json::Value;
 use tokio::{sync::Notify, time::Instant};
 
@@ -20,9 +20,6 @@ use crate::{engine::Engine, lock::Mutex};
 
 /// What the dead letters of a queue are called after its name.
 const DEAD: &str = "-dead";
-
-/// The most messages of one `receive`.
-const MAX_BATCH: usize = 10;
 
 #[derive(Default)]
 struct Queue {
@@ -135,20 +132,7 @@ impl LocalQueues {
 #[async_trait]
 impl Queues for LocalQueues {
     async fn send(&self, queue: &str, body: &Value, delay: Duration) -> Result<()> {
-        if delay > MAX_DELAY {
-            return Err(Error::Invalid(format!(
-                "a delay of {} s, {} s are allowed: send again when the message arrives",
-                delay.as_secs(),
-                MAX_DELAY.as_secs()
-            )));
-        }
-        let body = serde_json::to_vec(body).map_err(|error| Error::Invalid(error.to_string()))?;
-        if body.len() > MAX_MESSAGE {
-            return Err(Error::Invalid(format!(
-                "the message has {} bytes, {MAX_MESSAGE} are allowed: put large data in a blob",
-                body.len()
-            )));
-        }
+        let body = queues::encode(body, delay)?;
         let entry = self.queue(queue)?;
         let id = self.engine.clock.id("msg");
         let visible_ms = self.engine.clock.now_ms() + delay.as_millis() as u64;
@@ -170,9 +154,7 @@ impl Queues for LocalQueues {
         visibility: Duration,
         wait: Duration,
     ) -> Result<Vec<Message>> {
-        if !(1..=MAX_BATCH).contains(&max) {
-            return Err(Error::Invalid(format!("receive 1 to {MAX_BATCH} messages, not {max}")));
-        }
+        queues::check_batch(max)?;
         let deadline = Instant::now() + wait;
         let entry = self.queue(queue)?;
         loop {

@@ -10,10 +10,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use ports::{Clock, Error, MAX_FRAME, Result, Sockets};
+use clock::SystemClock;
+use ports::{Clock, Error, Result, Sockets, sockets};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-use crate::{clock::SystemClock, lock::RwLock};
+use crate::lock::RwLock;
 
 /// How many messages may wait for one connection; a device that is further behind is cut off
 /// instead of filling the memory, and comes back with `resume`.
@@ -87,12 +88,7 @@ impl Drop for Connection {
 #[async_trait]
 impl Sockets for LocalSockets {
     async fn send(&self, connection: &str, message: String) -> Result<()> {
-        if message.len() > MAX_FRAME {
-            return Err(Error::Invalid(format!(
-                "the message has {} bytes, {MAX_FRAME} are allowed: send large data as a blob",
-                message.len()
-            )));
-        }
+        sockets::check_frame(&message)?;
         {
             let entries = self.entries.read();
             let entry = entries.get(connection).ok_or(Error::Gone)?;

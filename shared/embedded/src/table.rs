@@ -8,7 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use fjall::{OwnedWriteBatch, Readable, Slice};
 use ports::{
-    Clock, Error, Item, Key, MAX_TRANSACTION, Order, Page, Query, Records, Result, Token, Write,
+    Clock, Error, Item, Key, Order, Page, Query, Records, Result, Token, Write,
+    records::check_batch,
 };
 
 use self::{
@@ -22,11 +23,7 @@ use crate::{
     keys,
 };
 
-/// The most keys of one `batch_get`.
-const MAX_BATCH: usize = 100;
-
-/// The most items of one page, and about how many bytes of JSON it may have (DynamoDB's 1 MB).
-const MAX_PAGE: usize = 1000;
+/// About how many bytes of JSON a page may have (DynamoDB's 1 MB).
 const MAX_PAGE_BYTES: usize = 1 << 20;
 
 /// The records of the store.
@@ -147,12 +144,7 @@ impl Records for Table {
     }
 
     async fn batch_get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
-        if keys.len() > MAX_BATCH {
-            return Err(Error::Invalid(format!(
-                "{} keys in one batch, {MAX_BATCH} are allowed",
-                keys.len()
-            )));
-        }
+        check_batch(keys)?;
         let snapshot = self.0.database.snapshot();
         let read = |key| {
             let json = snapshot.get(&self.0.records, keys::encode(key)?);
@@ -166,31 +158,12 @@ impl Records for Table {
     }
 
     async fn transact(&self, writes: Vec<Write>) -> Result<Token> {
-        if writes.len() > MAX_TRANSACTION {
-            return Err(Error::Invalid(format!(
-                "{} writes in one transaction, {MAX_TRANSACTION} are allowed",
-                writes.len()
-            )));
-        }
-        let mut keys: Vec<_> = writes.iter().map(Write::key).collect();
-        keys.sort_unstable();
-        if let Some(twice) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Error::Invalid(format!(
-                "two writes to {} / {} in one transaction: make them one",
-                twice[0].partition, twice[0].sort
-            )));
-        }
+        Write::check_transaction(&writes)?;
         let writes = writes.into_iter().map(Prepared::new).collect::<Result<Vec<_>>>()?;
         self.commit(&writes)
     }
 
     async fn query(&self, query: Query) -> Result<Page> {
-        if !(1..=MAX_PAGE).contains(&query.limit) {
-            return Err(Error::Invalid(format!(
-                "the limit of a query is 1 to {MAX_PAGE}, not {}",
-                query.limit
-            )));
-        }
         let range = keys::range(&query)?;
         let mut page = Page::default();
         if keys::is_empty(&range) {

@@ -10,6 +10,7 @@ use crate::{
     Refused,
     error::shortened,
     graph::{constant, place},
+    large::LeftOut,
     operators::{self, DISTRUSTED, Limit, Operator},
 };
 
@@ -35,12 +36,17 @@ const SHOWN: usize = 5;
 /// A constant of the graph that holds an infinity, looked for once when a node asks.
 struct Infinite<'a> {
     graph: &'a GraphProto,
+    left_out: &'a LeftOut,
     found: OnceCell<Option<String>>,
 }
 
 /// Checks every node of a graph, and names all operators that are not accepted at once.
-pub(crate) fn check(graph: &GraphProto, opsets: &Opsets<'_>) -> Result<(), Refused> {
-    let infinite = Infinite { graph, found: OnceCell::new() };
+pub(crate) fn check(
+    graph: &GraphProto,
+    opsets: &Opsets<'_>,
+    left_out: &LeftOut,
+) -> Result<(), Refused> {
+    let infinite = Infinite { graph, left_out, found: OnceCell::new() };
     let mut unknown: HashSet<(&str, &str)> = HashSet::new();
     let mut shown: Vec<String> = Vec::new();
     for (index, node) in graph.node.iter().enumerate() {
@@ -178,11 +184,21 @@ fn number(attribute: &AttributeProto) -> f32 {
 
 impl Infinite<'_> {
     fn name(&self) -> Option<&str> {
-        self.found.get_or_init(|| find_infinite(self.graph)).as_deref()
+        let find = || find_infinite(self.graph, self.left_out);
+        self.found.get_or_init(find).as_deref()
     }
 }
 
-fn find_infinite(graph: &GraphProto) -> Option<String> {
+/// Whether a node is accepted only where all constants are finite.
+pub(crate) fn asks_for_finite(graph: &GraphProto) -> bool {
+    graph
+        .node
+        .iter()
+        .filter_map(|node| operators::find(&node.domain, &node.op_type))
+        .any(|operator| operator.limits.iter().any(|limit| matches!(limit, Limit::Finite)))
+}
+
+fn find_infinite(graph: &GraphProto, left_out: &LeftOut) -> Option<String> {
     let stored = graph.initializer.iter().map(|tensor| (&tensor.name, tensor));
     let nodes = graph.node.iter().filter(|node| node.op_type.starts_with("Constant"));
     let values = |node: &NodeProto| {
@@ -194,30 +210,39 @@ fn find_infinite(graph: &GraphProto) -> Option<String> {
     };
     let mut made = nodes.filter(|node| values(node)).filter_map(|node| node.output.first());
     let mut stored = stored.filter(|(_, tensor)| holds_infinity(tensor)).map(|(name, _)| name);
-    stored.next().or_else(|| made.next()).map(|name| format!("`{}`", shortened(name, 80)))
+    let found = stored.next().or_else(|| made.next()).or(left_out.infinite.as_ref());
+    found.map(|name| format!("`{}`", shortened(name, 80)))
 }
 
 fn holds_infinity(tensor: &TensorProto) -> bool {
-    let raw = &tensor.raw_data[..];
-    match DataType::try_from(tensor.data_type) {
+    let listed = match DataType::try_from(tensor.data_type) {
+        Ok(DataType::Float) => tensor.float_data.iter().any(|value| value.is_infinite()),
+        Ok(DataType::Double) => tensor.double_data.iter().any(|value| value.is_infinite()),
+        Ok(DataType::Float16) => tensor.int32_data.iter().any(|bits| infinite_half(*bits as u16)),
+        _ => false,
+    };
+    listed || stores_infinity(tensor.data_type, &tensor.raw_data)
+}
+
+/// Whether one of these raw numbers is infinite.
+pub(crate) fn stores_infinity(dtype: i32, raw: &[u8]) -> bool {
+    match DataType::try_from(dtype) {
         Ok(DataType::Float) => {
-            let stored =
-                raw.as_chunks::<4>().0.iter().any(|b| f32::from_le_bytes(*b).is_infinite());
-            stored || tensor.float_data.iter().any(|value| value.is_infinite())
+            raw.as_chunks::<4>().0.iter().any(|b| f32::from_le_bytes(*b).is_infinite())
         }
         Ok(DataType::Double) => {
-            let stored =
-                raw.as_chunks::<8>().0.iter().any(|b| f64::from_le_bytes(*b).is_infinite());
-            stored || tensor.double_data.iter().any(|value| value.is_infinite())
+            raw.as_chunks::<8>().0.iter().any(|b| f64::from_le_bytes(*b).is_infinite())
         }
         Ok(DataType::Float16) => {
-            // all exponent bits, and no other
-            let infinite = |bits: u16| bits & 0x7fff == 0x7c00;
-            let stored = raw.as_chunks::<2>().0.iter().any(|b| infinite(u16::from_le_bytes(*b)));
-            stored || tensor.int32_data.iter().any(|bits| infinite(*bits as u16))
+            raw.as_chunks::<2>().0.iter().any(|b| infinite_half(u16::from_le_bytes(*b)))
         }
         _ => false,
     }
+}
+
+/// All exponent bits, and no other.
+fn infinite_half(bits: u16) -> bool {
+    bits & 0x7fff == 0x7c00
 }
 
 #[cfg(test)]
@@ -235,7 +260,8 @@ mod tests {
             ..TensorProto::default()
         };
         let graph = GraphProto { initializer: vec![stored], ..GraphProto::default() };
-        let infinite = Infinite { graph: &graph, found: OnceCell::new() };
+        let left_out = LeftOut::default();
+        let infinite = Infinite { graph: &graph, left_out: &left_out, found: OnceCell::new() };
         let first = infinite.name().unwrap();
         assert_eq!(first, "`mask`");
         assert!(std::ptr::eq(first, infinite.name().unwrap()));

@@ -1,7 +1,10 @@
 //! From bytes to an ONNX model's parts, or a sentence about what the bytes are instead.
 
 use prost::Message;
-use tract_onnx::pb::ModelProto;
+use tract_onnx::pb::{
+    AttributeProto, ModelProto, NodeProto, TensorProto, attribute_proto::AttributeType,
+    tensor_proto::DataType,
+};
 
 use crate::{Refused, wire};
 
@@ -10,11 +13,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<ModelProto, Refused> {
     if bytes.is_empty() {
         return Err(Refused::new("the file is empty; send an ONNX model"));
     }
-    if let Some(kind) = other_format(bytes) {
-        return Err(Refused::new(format!("not an ONNX model: this looks like {kind}")));
-    }
+    check_start(bytes)?;
     wire::check(bytes)?;
-    let model = ModelProto::decode(bytes).map_err(|error| {
+    let mut model = ModelProto::decode(bytes).map_err(|error| {
         // ONNX files begin with field 1, `ir_version`
         if bytes[0] == 0x08 {
             Refused::new(format!(
@@ -25,11 +26,12 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<ModelProto, Refused> {
             Refused::new("not an ONNX model: the bytes are not a protocol buffer")
         }
     })?;
-    if model.graph.is_none() {
+    let Some(graph) = &mut model.graph else {
         return Err(Refused::new(
             "not an ONNX model, or truncated: it has no `graph`; export the model again",
         ));
-    }
+    };
+    graph.node.iter_mut().for_each(write_out_defaults);
     // It is written after the graph, so a file that ends early lacks it.
     if model.opset_import.is_empty() {
         return Err(Refused::new(
@@ -37,6 +39,33 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<ModelProto, Refused> {
         ));
     }
     Ok(model)
+}
+
+/// Writes out what the engine takes otherwise than ONNX when it is left out.
+fn write_out_defaults(node: &mut NodeProto) {
+    // a float32 zero, and the engine's is float64
+    if node.op_type == "ConstantOfShape" && node.attribute.is_empty() {
+        let zero = TensorProto {
+            dims: vec![1],
+            data_type: DataType::Float as i32,
+            float_data: vec![0.0],
+            ..TensorProto::default()
+        };
+        node.attribute.push(AttributeProto {
+            name: "value".to_owned(),
+            r#type: AttributeType::Tensor as i32,
+            t: Some(zero),
+            ..AttributeProto::default()
+        });
+    }
+}
+
+/// Refuses a file that begins as other formats do; 64 bytes of it are enough.
+pub(crate) fn check_start(bytes: &[u8]) -> Result<(), Refused> {
+    match other_format(bytes) {
+        Some(kind) => Err(Refused::new(format!("not an ONNX model: this looks like {kind}"))),
+        None => Ok(()),
+    }
 }
 
 /// Formats that people take for ONNX, by their first bytes.

@@ -15,6 +15,7 @@ use crate::{
     Refused,
     allowed::{self, Opsets},
     error::shortened,
+    large::LeftOut,
 };
 
 /// Longer ones are not names; the engine parses them recursively.
@@ -26,7 +27,7 @@ type Checked = Result<(), Refused>;
 const MAX_NODES: usize = 20_000;
 
 /// Checks the graph; none of its nodes holds another one.
-pub(crate) fn check(graph: &GraphProto, opsets: &Opsets<'_>) -> Checked {
+pub(crate) fn check(graph: &GraphProto, opsets: &Opsets<'_>, left_out: &LeftOut) -> Checked {
     if graph.node.len() > MAX_NODES {
         return Err(Refused::new(format!(
             "the graph has {} nodes; at most {MAX_NODES} are accepted: simplify it, for example with \
@@ -34,8 +35,8 @@ pub(crate) fn check(graph: &GraphProto, opsets: &Opsets<'_>) -> Checked {
             graph.node.len()
         )));
     }
-    allowed::check(graph, opsets)?;
-    check_parts(graph)?;
+    allowed::check(graph, opsets, left_out)?;
+    check_parts(graph, left_out)?;
     check_wiring(graph)
 }
 
@@ -45,7 +46,7 @@ pub(crate) fn inputs(graph: &GraphProto) -> impl Iterator<Item = &ValueInfoProto
     graph.input.iter().filter(move |input| !initialized.contains(input.name.as_str()))
 }
 
-fn check_parts(graph: &GraphProto) -> Checked {
+fn check_parts(graph: &GraphProto, left_out: &LeftOut) -> Checked {
     if let Some(sparse) = graph.sparse_initializer.first() {
         let name = sparse.values.as_ref().map_or("", |values| &values.name);
         return Err(Refused::new(format!(
@@ -53,8 +54,9 @@ fn check_parts(graph: &GraphProto) -> Checked {
             shortened(name, 80)
         )));
     }
-    for initializer in &graph.initializer {
-        check_tensor(initializer, &format!("initializer `{}`", shortened(&initializer.name, 80)))?;
+    for (index, initializer) in graph.initializer.iter().enumerate() {
+        let place = format!("initializer `{}`", shortened(&initializer.name, 80));
+        check_tensor(initializer, left_out.stored(index), &place)?;
     }
     for value in graph.input.iter().chain(&graph.output).chain(&graph.value_info) {
         check_dim_names(value)?;
@@ -70,7 +72,7 @@ fn check_parts(graph: &GraphProto) -> Checked {
 fn check_attribute(attribute: &AttributeProto, place: &str) -> Checked {
     let place = format!("{place}, attribute `{}`", shortened(&attribute.name, 40));
     for tensor in attribute.t.iter().chain(&attribute.tensors) {
-        check_tensor(tensor, &place)?;
+        check_tensor(tensor, None, &place)?;
     }
     if attribute.g.is_some() || !attribute.graphs.is_empty() {
         return Err(Refused::new(format!(
@@ -90,7 +92,8 @@ pub(crate) fn place(index: usize, node: &NodeProto) -> String {
 }
 
 /// A stored tensor must be in the file, of a type that the engine has, and as long as its shape says.
-fn check_tensor(tensor: &TensorProto, place: &str) -> Checked {
+/// `left_out` are the bytes of its numbers that were not read.
+fn check_tensor(tensor: &TensorProto, left_out: Option<u64>, place: &str) -> Checked {
     if tensor.data_location == Some(DataLocation::External as i32) {
         let file = tensor.external_data.iter().find(|entry| entry.key == "location");
         let file = file.map_or("another file", |entry| entry.value.as_str());
@@ -121,11 +124,16 @@ fn check_tensor(tensor: &TensorProto, place: &str) -> Checked {
         tensor.double_data.len(),
         tensor.uint64_data.len(),
     ];
-    let stored = if tensor.raw_data.is_empty() {
+    let raw = match left_out {
+        // what was read beside it would be a second time
+        Some(_) if !tensor.raw_data.is_empty() || lists != [0; 5] => None,
+        Some(bytes) => usize::try_from(bytes).ok(),
+        None => Some(tensor.raw_data.len()),
+    };
+    let stored = match raw {
         // complex numbers are refused above, so each list entry is one element
-        lists.into_iter().max()
-    } else {
-        tensor.raw_data.len().is_multiple_of(size).then_some(tensor.raw_data.len() / size)
+        Some(0) => lists.into_iter().max(),
+        raw => raw.filter(|bytes| bytes.is_multiple_of(size)).map(|bytes| bytes / size),
     };
     if elements.is_none() || elements != stored {
         return Err(Refused::new(format!(

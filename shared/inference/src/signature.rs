@@ -18,6 +18,7 @@ use crate::{
     dtype::{from_engine, to_engine},
     error::{engine, guarded, shortened},
     file, graph,
+    large::LeftOut,
     profile::{self, Profile, Unprofiled},
 };
 
@@ -60,27 +61,45 @@ pub fn inspect(bytes: &[u8]) -> Result<Report, Refused> {
     }
 }
 
-fn cannot_be_run(cause: &str) -> Refused {
+pub(crate) fn cannot_be_run(cause: &str) -> Refused {
     Refused::new(format!("the model cannot be run: {}", shortened(cause, 500)))
 }
 
 /// A model that may have open dimensions, and its signature.
 pub(crate) fn parse(bytes: &[u8]) -> Result<(InferenceModel, Signature), Refused> {
     let file = file::decode(bytes)?;
-    let graph = file.graph.as_ref().expect("`decode` refuses a file without a graph");
-    let onnx = tract_onnx::onnx()
-        .with_ignore_output_shapes(true)
-        .with_ignore_output_types(true)
-        .with_ignore_value_info(true);
-    graph::check(graph, &Opsets::of(&file))?;
+    let inputs = check(&file, &LeftOut::default())?;
+    followed(&file, inputs, Budget::of(bytes.len())).map_err(|cause| cannot_be_run(&cause))
+}
+
+/// Checks the file's graph and gives its inputs.
+pub(crate) fn check(file: &ModelProto, left_out: &LeftOut) -> Result<Vec<Spec>, Refused> {
+    let graph = graph_of(file);
+    graph::check(graph, &Opsets::of(file), left_out)?;
     let inputs = declared_inputs(graph)?;
     if graph.output.is_empty() {
         return Err(Refused::new(
             "the model has no outputs; mark what it should answer as an output",
         ));
     }
-    let budget = Budget::of(bytes.len());
-    guarded(|| read(&onnx, &file, graph, inputs, budget)).map_err(|cause| cannot_be_run(&cause))
+    Ok(inputs)
+}
+
+/// The engine's model of a file that was checked, with types and shapes followed from `inputs`.
+pub(crate) fn followed(
+    file: &ModelProto,
+    inputs: Vec<Spec>,
+    budget: Budget,
+) -> Result<(InferenceModel, Signature), String> {
+    let onnx = tract_onnx::onnx()
+        .with_ignore_output_shapes(true)
+        .with_ignore_output_types(true)
+        .with_ignore_value_info(true);
+    guarded(|| read(&onnx, file, graph_of(file), inputs, budget))
+}
+
+fn graph_of(file: &ModelProto) -> &GraphProto {
+    file.graph.as_ref().expect("`decode` refuses a file without a graph")
 }
 
 fn read(

@@ -64,7 +64,13 @@ fn walk(mut bytes: &[u8], message: Message, left: &mut usize, depth: usize) -> R
     while let Some(tag) = varint(&mut bytes) {
         let number = tag >> 3;
         let content = match tag & 7 {
-            0 if varint(&mut bytes).is_some() => continue,
+            0 if varint(&mut bytes).is_some() => {
+                // a number of a list that is not packed
+                if let Field::Numbers(size) = message.field(number) {
+                    take(left, size)?;
+                }
+                continue;
+            }
             1 if bytes.len() >= 8 => {
                 bytes = &bytes[8..];
                 continue;
@@ -96,17 +102,22 @@ fn walk(mut bytes: &[u8], message: Message, left: &mut usize, depth: usize) -> R
             Field::Numbers(size) => (size * content.len(), None),
             Field::Bytes => (0, None),
         };
-        // lists grow by doubling
-        *left = left.checked_sub(2 * taken).ok_or_else(|| {
-            Refused::new(
-                "the model's structure (nodes, attributes, names and lists) takes far more memory than \
-                 the file is long; simplify it, for example with onnxsim, and store tensors as raw data",
-            )
-        })?;
+        take(left, taken)?;
         if let Some(inner) = inner {
             walk(content, inner, left, depth + 1)?;
         }
     }
+    Ok(())
+}
+
+/// Counts an entry of a list; lists grow by doubling.
+fn take(left: &mut usize, size: usize) -> Result<(), Refused> {
+    *left = left.checked_sub(2 * size).ok_or_else(|| {
+        Refused::new(
+            "the model's structure (nodes, attributes, names and lists) takes far more memory than \
+             the file is long; simplify it, for example with onnxsim, and store tensors as raw data",
+        )
+    })?;
     Ok(())
 }
 

@@ -3,13 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
+#[path = "support/counting.rs"]
+mod counting;
 mod support;
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
-};
-
+use counting::Counting;
 use dcmp_inference::inspect;
 use prost::Message;
 use support::*;
@@ -17,25 +15,6 @@ use tract_onnx::pb::{
     AttributeProto, GraphProto, NodeProto, OperatorSetIdProto, TensorProto,
     attribute_proto::AttributeType, tensor_proto::DataType,
 };
-
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Relaxed) + layout.size();
-        MOST.fetch_max(now, Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.dealloc(at, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -238,6 +217,7 @@ fn formed() -> Vec<Case> {
         ("10 000 graphs in nodes", deep, &["more than 12 levels"]),
         ("many nodes", file(chain(20_000)), &["20002 nodes", "20000"]),
         ("two million empty nodes", empty_nodes(2_000_000), &["structure", "memory"]),
+        ("integers one by one", integers(4_000_000), &["structure", "memory"]),
         ("empty nodes behind a group", behind_a_group(2_000_000), &["group", "damaged"]),
         ("a long list", file(graph(vec![listed], vec![])), &["structure", "lists"]),
         ("a million operator sets", model.encode_to_vec(), &["structure", "memory"]),
@@ -273,6 +253,12 @@ fn empty_nodes(count: usize) -> Vec<u8> {
     [vec![0x08, 8], field(7, &[0x0a, 0].repeat(count))].concat()
 }
 
+/// `AttributeProto.ints` of one node, each with a tag of its own.
+fn integers(count: usize) -> Vec<u8> {
+    let attribute = field(5, &[0x40, 1].repeat(count));
+    [vec![0x08, 8], field(7, &field(1, &attribute))].concat()
+}
+
 /// Field 1000 of the model and of the graph is a group, begun and ended, that nobody knows.
 fn behind_a_group(count: usize) -> Vec<u8> {
     const GROUP: [u8; 4] = [0xc3, 0x3e, 0xc4, 0x3e];
@@ -282,13 +268,9 @@ fn behind_a_group(count: usize) -> Vec<u8> {
 
 /// Reads a file; its refusal, if there is one, and the memory that reading took.
 fn read(bytes: &[u8]) -> (Result<(), String>, usize) {
-    MOST.store(NOW.load(Relaxed), Relaxed);
-    let before = NOW.load(Relaxed);
-    let result = inspect(bytes).map(drop).map_err(|refused| refused.to_string());
-    (result, MOST.load(Relaxed) - before)
+    counting::most(|| inspect(bytes).map(drop).map_err(|refused| refused.to_string()))
 }
 
-// One test, since the count is of the whole process.
 #[test]
 fn harm_is_refused_by_name_within_its_bound() {
     let mut problems = Vec::new();

@@ -232,6 +232,21 @@ fn a_model_that_mixes_its_rows_is_never_stacked() {
 }
 
 #[test]
+fn a_constant_without_a_value_is_a_float32_zero() {
+    let graph = GraphProto {
+        node: vec![node("Shape", &["x"], &["s"]), node("ConstantOfShape", &["s"], &["y"])],
+        input: vec![value("x", DataType::Float, &[N("n"), Is(2)])],
+        output: vec![value("y", DataType::Float, &[N("n"), Is(2)])],
+        ..GraphProto::default()
+    };
+    let network = Network::load(&file(graph)).unwrap();
+    assert_eq!(network.signature().outputs[0].dtype, Dtype::Float32);
+    let x = Tensor::from_f32(vec![3, 2], &[1.0; 6]);
+    let outputs = network.run(&[Named { name: "x".to_owned(), tensor: x }]).unwrap();
+    assert_eq!(outputs[0].tensor, Tensor::from_f32(vec![3, 2], &[0.0; 6]));
+}
+
+#[test]
 fn float16_and_weights_in_lists() {
     // half(x) + [1, 2] with the weights outside of raw_data
     let list = TensorProto {

@@ -7,7 +7,13 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::Result;
+use crate::{Error, Result};
+
+/// The longest key in bytes.
+const MAX_KEY: usize = 512;
+
+/// The greatest number of a part, S3's limit.
+const MAX_PARTS: u32 = 10_000;
 
 /// A SHA-256; shown and stored as `sha256:` and 64 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,6 +97,52 @@ pub struct Part {
     pub number: u32,
     /// Of its bytes.
     pub checksum: Checksum,
+}
+
+impl Part {
+    /// Whether its number is allowed.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) with the allowed numbers.
+    pub fn check(&self) -> Result<()> {
+        if (1..=MAX_PARTS).contains(&self.number) {
+            return Ok(());
+        }
+        let number = self.number;
+        Err(Error::Invalid(format!("part {number}: parts are numbered 1 to {MAX_PARTS}")))
+    }
+}
+
+/// Whether an upload may be completed with these parts.
+///
+/// # Errors
+/// [`Invalid`](Error::Invalid) with what to change.
+pub fn check_parts(parts: &[Part]) -> Result<()> {
+    if parts.is_empty() {
+        return Err(Error::Invalid("an upload is completed with at least one part".to_owned()));
+    }
+    if parts.windows(2).any(|pair| pair[0].number >= pair[1].number) {
+        return Err(Error::Invalid("list the parts by rising numbers, each once".to_owned()));
+    }
+    parts.iter().try_for_each(Part::check)
+}
+
+/// Whether `key` may name an object; see [`Blobs`].
+///
+/// # Errors
+/// [`Invalid`](Error::Invalid) with what is allowed.
+pub fn check_key(key: &str) -> Result<()> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
+    let fits = (1..=MAX_KEY).contains(&key.len());
+    let segments = !key.split('/').any(|segment| matches!(segment, "" | "." | ".."));
+    if fits && segments && key.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!(
+        "the blob key {:?} is not 1 to {MAX_KEY} bytes of A-Z a-z 0-9 . _ - / without empty, `.` \
+         or `..` segments",
+        key.chars().take(80).collect::<String>()
+    )))
 }
 
 /// A part that is there, of an upload that is not complete.

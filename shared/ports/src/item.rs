@@ -8,7 +8,11 @@ use std::{
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Error, Result};
+use crate::{Error, MAX_ITEM, Result};
+
+/// How deep maps and lists may lie in each other, the item itself included (DynamoDB's limit).
+/// Without it an item could be written that no parser reads again.
+const MAX_DEPTH: usize = 32;
 
 /// An item: its attributes, as the text of a JSON object. Writers serialise their own types into it
 /// and readers read it into theirs; whoever is between passes the text on.
@@ -56,6 +60,43 @@ impl Item {
         &self.json
     }
 
+    /// Whether the item may be stored: its size and its depth.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) with the limit.
+    pub fn check(&self) -> Result<()> {
+        self.check_size()?;
+        self.check_depth()
+    }
+
+    /// Whether it is small enough.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) with the limit.
+    pub fn check_size(&self) -> Result<()> {
+        let bytes = self.json.len();
+        if bytes <= MAX_ITEM {
+            return Ok(());
+        }
+        Err(Error::Invalid(format!(
+            "the item has {bytes} bytes of JSON, {MAX_ITEM} are allowed: store large parts as blobs"
+        )))
+    }
+
+    /// Whether its parts are nested little enough. Brackets outside of texts are counted; whether
+    /// they match is the parser's business.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) with the limit.
+    pub fn check_depth(&self) -> Result<()> {
+        if depth(&self.json) <= MAX_DEPTH {
+            return Ok(());
+        }
+        Err(Error::Invalid(format!(
+            "the item is nested more than {MAX_DEPTH} levels deep: store such parts as text or blobs"
+        )))
+    }
+
     /// The item as a value of any type.
     ///
     /// # Errors
@@ -84,6 +125,38 @@ impl Item {
         let _ = self.value.set(value.clone());
         Ok(value)
     }
+}
+
+/// How deep brackets outside of texts lie in each other, or any number up to [`MAX_DEPTH`] where that
+/// is certain without a close look.
+fn depth(json: &[u8]) -> usize {
+    // nothing is deeper than it has brackets, which is quickly seen of nearly every item: the two
+    // differ in one bit, and so few bytes at a time are counted in one
+    let opens = |bytes: &[u8]| bytes.iter().map(|byte| u8::from(byte | 0x20 == b'{')).sum::<u8>();
+    let brackets = json.chunks(128).map(|bytes| usize::from(opens(bytes))).sum::<usize>();
+    if brackets <= MAX_DEPTH {
+        return brackets;
+    }
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = json.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => {
+                while let Some(byte) = bytes.next() {
+                    match byte {
+                        b'"' => break,
+                        b'\\' => drop(bytes.next()),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// An item without attributes.
@@ -141,5 +214,17 @@ mod tests {
         assert_eq!(*map, serde_json::json!({ "x": 1 }));
         assert!(item.shared::<Vec<u32>>().is_err());
         assert!(Item::keeping(5_u32).is_err(), "no object");
+    }
+
+    #[test]
+    fn brackets_are_counted_by_depth_where_there_are_many() {
+        let check = |json: String| Item::from_json(json.into()).check_depth();
+        let flat = format!(r#"{{"a":[{}[]]}}"#, "[],".repeat(1000));
+        assert!(check(flat).is_ok());
+        let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(check(nested(MAX_DEPTH)).is_ok());
+        assert!(check(nested(MAX_DEPTH + 1)).is_err());
+        let text = format!(r#"{{"a":"{}"}}"#, nested(1000));
+        assert!(check(text).is_ok());
     }
 }

@@ -4,21 +4,21 @@
 //! every implementation to it. The vocabulary is DynamoDB's, S3's and SQS's where they have a word,
 //! and the promises are theirs too: no more than AWS keeps may be relied on.
 
-mod blobs;
+pub mod blobs;
 mod changes;
 mod clock;
 mod error;
-mod functions;
+pub mod functions;
 mod item;
-mod queues;
-mod records;
+pub mod queues;
+pub mod records;
 mod restricted;
-mod sockets;
+pub mod sockets;
 
 use std::sync::Arc;
 
 pub use blobs::{Blobs, Checksum, Method, Part, Stored, Uploaded};
-pub use changes::{Change, Changes, Watch};
+pub use changes::{Change, Changes, Place, Sequence, Watch};
 pub use clock::Clock;
 pub use error::{Error, Result};
 pub use functions::{Functions, MAX_PAYLOAD};

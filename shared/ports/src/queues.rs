@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// The longest delay of a message; longer timers send themselves again.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-delay-queues.html>
@@ -27,6 +27,42 @@ pub struct Message {
     pub receives: u32,
     /// What was sent.
     pub body: serde_json::Value,
+}
+
+/// The most messages of one `receive`.
+const MAX_BATCH: usize = 10;
+
+/// The body of a message in bytes of JSON, if it may be sent so.
+///
+/// # Errors
+/// [`Invalid`](Error::Invalid) for a delay or a body over the limit.
+pub fn encode(body: &serde_json::Value, delay: Duration) -> Result<Vec<u8>> {
+    if delay > MAX_DELAY {
+        return Err(Error::Invalid(format!(
+            "a delay of {} s, {} s are allowed: send again when the message arrives",
+            delay.as_secs(),
+            MAX_DELAY.as_secs()
+        )));
+    }
+    let body = serde_json::to_vec(body).map_err(|error| Error::Invalid(error.to_string()))?;
+    if body.len() > MAX_MESSAGE {
+        return Err(Error::Invalid(format!(
+            "the message has {} bytes, {MAX_MESSAGE} are allowed: put large data in a blob",
+            body.len()
+        )));
+    }
+    Ok(body)
+}
+
+/// Whether so many messages may be received at once.
+///
+/// # Errors
+/// [`Invalid`](Error::Invalid) with the limit.
+pub fn check_batch(max: usize) -> Result<()> {
+    if (1..=MAX_BATCH).contains(&max) {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!("receive 1 to {MAX_BATCH} messages, not {max}")))
 }
 
 /// The queues: SQS standard queues.

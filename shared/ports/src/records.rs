@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Item, Result};
+use crate::{Error, Item, Result};
 
 /// The largest item, in bytes of its JSON text. DynamoDB's limit is 400 KB of its own encoding,
 /// which is smaller.
@@ -12,6 +12,15 @@ pub const MAX_ITEM: usize = 390 * 1024;
 
 /// The most writes in one transaction.
 pub const MAX_TRANSACTION: usize = 100;
+
+/// The longest partition and the longest sort key, in bytes.
+pub const MAX_PART: usize = 1024;
+
+/// The most keys of one `batch_get`.
+const MAX_BATCH: usize = 100;
+
+/// The most items of one page.
+const MAX_PAGE: usize = 1000;
 
 /// Where an item is: `partition` spreads the load, `sort` orders within it (bytewise).
 /// Both are non-empty and at most 1 KB.
@@ -27,6 +36,15 @@ impl Key {
     /// The item `sort` of `partition`.
     pub fn new(partition: impl Into<String>, sort: impl Into<String>) -> Self {
         Self { partition: partition.into(), sort: sort.into() }
+    }
+
+    /// Whether its parts are well-formed.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) with what to change.
+    pub fn check(&self) -> Result<()> {
+        check_part("partition", &self.partition)?;
+        check_part("sort key", &self.sort)
     }
 }
 
@@ -101,6 +119,28 @@ impl Write {
         }
     }
 
+    /// Whether these may be one transaction, as far as that is seen without their items.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) for too many, or two to one item.
+    pub fn check_transaction(writes: &[Self]) -> Result<()> {
+        if writes.len() > MAX_TRANSACTION {
+            return Err(Error::Invalid(format!(
+                "{} writes in one transaction, {MAX_TRANSACTION} are allowed",
+                writes.len()
+            )));
+        }
+        let mut keys: Vec<_> = writes.iter().map(Self::key).collect();
+        keys.sort_unstable();
+        match keys.windows(2).find(|pair| pair[0] == pair[1]) {
+            None => Ok(()),
+            Some(twice) => Err(Error::Invalid(format!(
+                "two writes to {} / {} in one transaction: make them one",
+                twice[0].partition, twice[0].sort
+            ))),
+        }
+    }
+
     /// What must hold before the write.
     pub fn condition(&self) -> &Condition {
         match self {
@@ -160,6 +200,39 @@ impl Query {
             limit,
         }
     }
+
+    /// Whether partition and limit are allowed.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) with what to change.
+    pub fn check(&self) -> Result<()> {
+        check_part("partition", &self.partition)?;
+        if (1..=MAX_PAGE).contains(&self.limit) {
+            return Ok(());
+        }
+        Err(Error::Invalid(format!("the limit of a query is 1 to {MAX_PAGE}, not {}", self.limit)))
+    }
+}
+
+/// Whether so many keys may be read in one batch.
+///
+/// # Errors
+/// [`Invalid`](Error::Invalid) with the limit.
+pub fn check_batch(keys: &[Key]) -> Result<()> {
+    if keys.len() <= MAX_BATCH {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!("{} keys in one batch, {MAX_BATCH} are allowed", keys.len())))
+}
+
+fn check_part(what: &str, part: &str) -> Result<()> {
+    match part.len() {
+        0 => Err(Error::Invalid(format!("the {what} of the key is empty"))),
+        1..=MAX_PART => Ok(()),
+        length => Err(Error::Invalid(format!(
+            "the {what} of the key has {length} bytes, {MAX_PART} are allowed"
+        ))),
+    }
 }
 
 /// One page of a query.
@@ -186,7 +259,8 @@ pub struct Page {
 ///   [`Token::LATEST`] everything that was visible before it was called, so that it survives a
 ///   crash of the process, and a loss of power where the implementation promises that;
 /// * **R7** refuse an item over [`MAX_ITEM`], an empty key and a transaction over
-///   [`MAX_TRANSACTION`] as `Invalid`;
+///   [`MAX_TRANSACTION`] as `Invalid`; what an update makes of an item, which only the store sees, at
+///   the latest when it is over DynamoDB's 400 KB;
 /// * **R8** add 1 to `version` in every update, and leave unnamed attributes alone;
 /// * **R9** remove an item some time after its `expires_at`, as a change like any other; until
 ///   then it may still be returned, so readers look at `expires_at` themselves.

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Blobs, Change, Changes, Error, Functions, Item, Key, Message, Method, Page, Part, Ports, Query,
-    Queues, Records, Result, Sockets, Stored, Token, Uploaded, Watch, Write,
+    Blobs, Change, Changes, Error, Functions, Item, Key, Message, Method, Page, Part, Place, Ports,
+    Query, Queues, Records, Result, Sockets, Stored, Token, Uploaded, Watch, Write,
 };
 
 /// What a function may do; its role on AWS is derived from this.
@@ -142,9 +142,9 @@ impl Changes for Gate {
         self.ports.changes.read(consumer, max, wait).await
     }
 
-    async fn checkpoint(&self, consumer: &str, sequence: u64) -> Result<()> {
+    async fn checkpoint(&self, consumer: &str, place: &Place) -> Result<()> {
         self.allow(Action::ReadChanges)?;
-        self.ports.changes.checkpoint(consumer, sequence).await
+        self.ports.changes.checkpoint(consumer, place).await
     }
 
     fn watch(&self, key: &Key) -> Box<dyn Watch> {

@@ -2,12 +2,26 @@
 
 use async_trait::async_trait;
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// The largest message that may be sent in one frame, encoded, in bytes; anything larger goes by
 /// reference. API Gateway cuts frames at 32 KB.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 pub const MAX_FRAME: usize = 28 * 1024;
+
+/// Whether the message fits into one frame.
+///
+/// # Errors
+/// [`Invalid`](Error::Invalid) with the limit.
+pub fn check_frame(message: &str) -> Result<()> {
+    if message.len() <= MAX_FRAME {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!(
+        "the message has {} bytes, {MAX_FRAME} are allowed: send large data as a blob",
+        message.len()
+    )))
+}
 
 /// Sending to connections, as API Gateway's `@connections` does.
 ///

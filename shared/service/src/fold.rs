@@ -2,7 +2,7 @@
 //! batch of changes at a time, and never by the requests that made the changes.
 //!
 //! Batches come at least once, so every fold either writes what is true of the newest state
-//! whatever was written before, or remembers the last sequence that it has counted.
+//! whatever was written before, or remembers the last change of each shard that it has counted.
 //!
 //! Nearly every change is of a job, and where the calls that made it are of this process, nothing of
 //! it is decoded again.
@@ -12,6 +12,7 @@
 
 mod files;
 mod fleet;
+mod folded;
 pub(crate) mod open;
 pub(crate) mod stats;
 pub(crate) mod totals;
@@ -22,7 +23,7 @@ use std::{
 };
 
 use domain::{device::Capabilities, job::Job};
-use ports::{Change, Condition, Error as PortError, Item, Key, Write};
+use ports::{Change, Condition, Error as PortError, Item, Key, Place, Write};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{App, Result, models, table};
@@ -32,10 +33,10 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
     let mut counts = Vec::new();
     let mut jobs: BTreeMap<String, JobChange> = BTreeMap::new();
     let mut devices = BTreeSet::new();
-    let mut ended: Vec<(u64, Arc<Job>)> = Vec::new();
+    let mut ended: Vec<(Place, Arc<Job>)> = Vec::new();
     let mut removed: Vec<Arc<Job>> = Vec::new();
     let mut removed_models = Vec::new();
-    for Change { sequence, key, old, new } in changes {
+    for Change { place, key, old, new } in changes {
         let Some((kind, id)) = key.partition.split_once('#') else { continue };
         if key.sort != "HEAD" {
             continue;
@@ -53,11 +54,11 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
                     .entry(id.to_owned())
                     .or_insert_with(|| JobChange { was_open, newest: None });
                 change.newest.clone_from(&after);
-                counts.extend(totals::count_job(sequence, before.as_deref(), after.as_deref()));
+                counts.extend(totals::count_job(&place, before.as_deref(), after.as_deref()));
                 match (before, after) {
                     (Some(before), None) => removed.push(before),
                     (before, Some(after)) if !is_open(&after) && (was_open || before.is_none()) => {
-                        ended.push((sequence, after));
+                        ended.push((place, after));
                     }
                     _ => {}
                 }
@@ -65,11 +66,11 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
             "DEV" => {
                 let (before, after) = (read::<Glance>(&key, old), read::<Glance>(&key, new));
                 let (Some(before), Some(after)) = (before, after) else { continue };
-                counts.extend(totals::count_device(sequence, before.as_deref(), after.as_deref()));
+                counts.extend(totals::count_device(&place, before.as_deref(), after.as_deref()));
                 devices.extend(after.map(|after| (id.to_owned(), after.customer.clone())));
             }
             "MODEL" => {
-                counts.extend(totals::count_model(sequence, old.is_some(), new.is_some()));
+                counts.extend(totals::count_model(&place, old.is_some(), new.is_some()));
                 if new.is_none() {
                     removed_models.push(id.to_owned());
                 }

@@ -22,6 +22,26 @@ impl Refused {
     }
 }
 
+/// Why a check ended early.
+enum Problem {
+    /// What was found.
+    Refused(Refused),
+    /// The file cannot be read.
+    Io(std::io::Error),
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<std::io::Error> for Problem {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
 /// A name out of a stranger's file, short and on one line.
 fn quoted(name: &str) -> String {
     let line: String =

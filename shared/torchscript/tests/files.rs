@@ -2,20 +2,26 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::path::Path;
+use std::{io::Cursor, path::Path};
+
+use dcmp_torchscript::Refused;
 
 fn fixture(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/torchscript");
     std::fs::read(folder.join(name)).unwrap()
 }
 
+fn check(bytes: &[u8]) -> Result<(), Refused> {
+    dcmp_torchscript::check(&mut Cursor::new(bytes)).unwrap()
+}
+
 fn refused(bytes: &[u8]) -> String {
-    dcmp_torchscript::check(bytes).unwrap_err().to_string()
+    check(bytes).unwrap_err().to_string()
 }
 
 #[test]
 fn a_genuine_file_passes() {
-    dcmp_torchscript::check(&fixture("genuine.pt")).unwrap();
+    check(&fixture("genuine.pt")).unwrap();
 }
 
 #[test]
@@ -66,6 +72,6 @@ fn damaged_files_have_sentences() {
     for at in 0..whole.len() {
         let mut changed = whole.clone();
         changed[at] ^= 0xff;
-        let _ = dcmp_torchscript::check(&changed);
+        let _ = check(&changed);
     }
 }

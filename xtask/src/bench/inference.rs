@@ -15,6 +15,7 @@ use super::{
     children,
     load::{self, Measured, Target},
 };
+use crate::build;
 
 /// One sync inference through the whole platform, beside what others do
 ///
@@ -50,7 +51,7 @@ struct Row {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let model = std::fs::read(root.join("fixtures/mlp.onnx"))?;
-    let dcmp = children::dcmp()?;
+    let dcmp = build::dcmp()?;
     let wanted = |name: &str| {
         arguments.only.is_empty()
             || arguments.only.iter().any(|only| name.starts_with(only.as_str()))

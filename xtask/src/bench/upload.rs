@@ -10,10 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::children::{self, Process};
-
-#[path = "../../../tests/support/heavy.rs"]
-mod heavy;
+use super::children;
+use crate::{build, heavy, process::Process};
 
 /// A large model in parts, by `dcmp model upload`
 ///
@@ -30,7 +28,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let dcmp = children::dcmp()?;
+    let dcmp = build::dcmp()?;
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("large.onnx");
     println!("| {} MB | MB/s | the platform's most memory | ended with |", arguments.size >> 20);

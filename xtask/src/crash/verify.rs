@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use embedded::{Durability, Embedded, Options};
-use ports::{Item, Key, Message, Ports, Query};
+use ports::{Item, Key, Message, Ports, Query, Sequence};
 use serde::Deserialize;
 
 use super::load::{Acknowledged, WRITERS, blob, blob_key, partition, queue, sort};
@@ -120,16 +120,15 @@ fn writer_keys(round: u64, writer: u64) -> std::ops::RangeInclusive<Key> {
 
 /// The feed tells the history of exactly the records that are there.
 async fn changes(ports: &Ports, round: u64, records: BTreeMap<Key, Item>) -> anyhow::Result<usize> {
-    let (mut told, mut count, mut last) = (BTreeMap::<Key, Item>::new(), 0, 0);
+    let (mut told, mut count, mut last) = (BTreeMap::<Key, Item>::new(), 0, Sequence::default());
     let prefix = format!("ROUND#{round}#");
     loop {
         let changes = ports.changes.read(CONSUMER, 1000, Duration::ZERO).await?;
-        if changes.is_empty() {
-            break;
-        }
+        let Some(end) = changes.last().map(|change| change.place.clone()) else { break };
         for change in changes {
-            ensure!(change.sequence > last, "change {} comes after {last}", change.sequence);
-            last = change.sequence;
+            let sequence = change.place.sequence;
+            ensure!(sequence > last, "change {sequence} comes after {last}");
+            last = sequence;
             // A checkpoint may be lost in a crash: then the feed tells of an earlier round again.
             if !change.key.partition.starts_with(&prefix) {
                 continue;
@@ -139,7 +138,7 @@ async fn changes(ports: &Ports, round: u64, records: BTreeMap<Key, Item>) -> any
             ensure!(before == change.old, "change {last} does not follow the one before it");
             count += 1;
         }
-        ports.changes.checkpoint(CONSUMER, last).await?;
+        ports.changes.checkpoint(CONSUMER, &end).await?;
     }
     let keys = |items: &BTreeMap<Key, Item>| items.keys().cloned().collect::<BTreeSet<_>>();
     let apart: Vec<_> = keys(&told).symmetric_difference(&keys(&records)).cloned().collect();

@@ -5,7 +5,9 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
+
+use crate::tools::{self, run};
 
 /// What runs the script and brings the newest cases.
 const PACKAGES: [&str; 2] = ["onnx==1.23.2", "numpy==2.4.6"];
@@ -26,16 +28,15 @@ const SCRIPT: &str = include_str!("export.py");
 /// The folder of the cases; they are made again when the script or the releases change.
 pub(super) fn cases(root: &Path) -> Result<PathBuf> {
     let target = root.join("target");
-    let (venv, wheels) = (target.join("onnx-venv"), target.join("onnx-wheels"));
+    let wheels = target.join("onnx-wheels");
     let (cases, made_by) = (target.join("onnx-cases"), target.join("onnx-cases.made-by"));
     let maker = format!("{PACKAGES:?} {OLDER:?}\n{SCRIPT}");
     if std::fs::read_to_string(&made_by).is_ok_and(|by| by == maker) {
         return Ok(cases);
     }
     let script = root.join("xtask/src/onnx_suite/export.py");
-    run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-    let python = || Command::new(venv.join("bin/python"));
-    run(python().args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
+    let python = tools::python(root, "onnx", &PACKAGES)?;
+    let python = || Command::new(&python);
     for [release, version, platform] in OLDER {
         run(python()
             .args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"])
@@ -49,10 +50,4 @@ pub(super) fn cases(root: &Path) -> Result<PathBuf> {
     run(python().arg(script).arg(&cases).arg(&wheels))?;
     std::fs::write(made_by, maker)?;
     Ok(cases)
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
-    ensure!(status.success(), "{command:?} ended with {status}");
-    Ok(())
 }

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Document, function, rules};
+use crate::tools::printed;
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 
@@ -38,20 +39,20 @@ pub(super) fn run(root: &Path, documents: &[Document]) -> Result<()> {
             .env("SAM_CLI_TELEMETRY", "0");
         command
     };
-    succeed(tool("sam").args(["validate", "--lint", "--template", "template.yaml"]))?;
+    printed(tool("sam").args(["validate", "--lint", "--template", "template.yaml"]))?;
     println!("sam validate --lint: clean");
     let files = documents.iter().map(|document| document.file.as_str());
     let (root_file, nested): (Vec<_>, Vec<_>) = files.partition(|file| *file == "template.yaml");
-    succeed(tool("cfn-lint").args(root_file))?;
+    printed(tool("cfn-lint").args(root_file))?;
     // W3002: paths of this machine, which `sam deploy` replaces
     let lint = |files: &[&str]| {
-        succeed(tool("cfn-lint").args(["--ignore-checks", "W3002", "--"]).args(files)).map(drop)
+        printed(tool("cfn-lint").args(["--ignore-checks", "W3002", "--"]).args(files)).map(drop)
     };
     lint(&nested)?;
     println!("cfn-lint: {} documents are clean", documents.len());
 
     let script = "xtask/src/template/validate.py";
-    let printed = succeed(tool("python").args([script, "template.yaml"]))?;
+    let printed = printed(tool("python").args([script, "template.yaml"]))?;
     let report: Report = serde_json::from_slice(&printed)
         .with_context(|| format!("{script} did not print its report"))?;
     transformed(root, report.transformed, |file| lint(&[file]))?;
@@ -108,16 +109,16 @@ fn routes(served: &BTreeSet<String>) -> Result<()> {
 }
 
 /// Where the tools are. Made anew when the requirements change.
-fn install(root: &Path) -> Result<PathBuf> {
+pub(super) fn install(root: &Path) -> Result<PathBuf> {
     let venv = root.join("target/sam-venv");
     let made_by = venv.join("requirements.txt");
     if fs::read_to_string(&made_by).is_ok_and(|by| by == REQUIREMENTS) {
         return Ok(venv);
     }
-    succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+    printed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
     let requirements = root.join("xtask/src/template/requirements.txt");
     let pip = ["-m", "pip", "install", "--quiet", "--requirement"];
-    succeed(Command::new(venv.join("bin/python")).args(pip).arg(requirements))?;
+    printed(Command::new(venv.join("bin/python")).args(pip).arg(requirements))?;
     fs::write(made_by, REQUIREMENTS)?;
     Ok(venv)
 }
@@ -128,17 +129,4 @@ fn bundles(root: &Path) -> Result<()> {
         fs::create_dir_all(root.join("target/bundles").join(bundle))?;
     }
     Ok(())
-}
-
-/// What the command printed.
-fn succeed(command: &mut Command) -> Result<Vec<u8>> {
-    let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?} ended with {}\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(output.stdout)
 }

@@ -1,1 +1,16 @@
-fn main() {}
+//! The program of the functions that run models, or what goes with them: with tract, decoders and
+//! tokenizers.
+
+use std::{process::ExitCode, sync::Arc};
+
+use bootstrap::Bundle;
+
+fn main() -> ExitCode {
+    bootstrap::run(Bundle::Compute, registry::routes(), Some(own_device))
+}
+
+/// The deployment's own device: as many runs at once as this process has cores.
+fn own_device() -> Arc<dyn bootstrap::Engine> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Arc::new(compute::OwnDevice::new(cores))
+}

@@ -28,8 +28,8 @@ impl Room {
         Self(LazyLock::new(|| Arc::new(Semaphore::new(ROOM_MB as usize))))
     }
 
-    /// Room for a file of so many bytes, until it is dropped; `None` when others have it for long. A
-    /// file that is larger than all the room is read alone.
+    /// Room for so many bytes of a file, until it is dropped; `None` when others have it for long. What
+    /// is larger than all the room is read alone.
     pub(super) async fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
         let room = self.0.clone().acquire_many_owned(weight(bytes));
         tokio::time::timeout(WAIT, room).await.ok()?.ok()

@@ -10,12 +10,9 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use ports::{Checksum, Error, Part, Result, Uploaded};
+use ports::{Checksum, Error, Part, Result, Uploaded, blobs::check_parts};
 
 use super::files::{Files, Incoming, found};
-
-/// The greatest number of a part, S3's limit.
-const MAX_PART: u32 = 10_000;
 
 /// The file in an upload's folder that holds the object's key.
 const KEY: &str = "key";
@@ -61,7 +58,7 @@ impl Uploads {
 
     /// Where the part belongs, if there is such an upload.
     pub(super) fn place(&self, key: &str, upload: &str, part: Part) -> Result<PathBuf> {
-        check(upload, part.number)?;
+        part.check()?;
         Ok(self.folder(key, upload)?.join(name(part)))
     }
 
@@ -101,15 +98,9 @@ impl Uploads {
     /// Joins the parts; the answer is the size of the object.
     pub(super) fn complete(&self, key: &str, upload: &str, parts: &[Part]) -> Result<u64> {
         let folder = self.folder(key, upload)?;
-        if parts.is_empty() {
-            return Err(Error::Invalid("an upload is completed with at least one part".to_owned()));
-        }
-        if parts.windows(2).any(|pair| pair[0].number >= pair[1].number) {
-            return Err(Error::Invalid("list the parts by rising numbers, each once".to_owned()));
-        }
+        check_parts(parts)?;
         let mut sources = Vec::with_capacity(parts.len());
         for &part in parts {
-            check(upload, part.number)?;
             // The checksum is in the name, and was that of the bytes when they were written.
             let source = folder.join(name(part));
             if !source.exists() {
@@ -168,14 +159,6 @@ fn entries(folder: &Path) -> Result<fs::ReadDir> {
 
 fn missing() -> Error {
     Error::NotFound("there is no such upload of this key".to_owned())
-}
-
-/// Whether the part's number is allowed.
-pub(super) fn check(upload: &str, number: u32) -> Result<()> {
-    if (1..=MAX_PART).contains(&number) {
-        return Ok(());
-    }
-    Err(Error::Invalid(format!("part {number} of {upload}: parts are numbered 1 to {MAX_PART}")))
 }
 
 /// A part sent again with other bytes takes the place of the first.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use ports::{Change, Changes, Key, Result, Watch};
+use ports::{Change, Changes, Error, Key, Place, Result, Watch};
 use tokio::time::Instant;
 
 use crate::{engine::Engine, keys};
@@ -11,6 +11,10 @@ use crate::{engine::Engine, keys};
 /// After the first change of a quiet time, how long more are gathered: folding a batch costs little
 /// more than folding one change, and nothing that is folded is needed sooner.
 const GATHER: Duration = Duration::from_millis(5);
+
+fn foreign(place: &Place) -> Error {
+    Error::Invalid(format!("{} is no change of this feed", place.sequence))
+}
 
 /// The feed of the store's records.
 pub(crate) struct LocalChanges(pub(crate) Arc<Engine>);
@@ -46,7 +50,8 @@ impl Changes for LocalChanges {
         }
     }
 
-    async fn checkpoint(&self, consumer: &str, sequence: u64) -> Result<()> {
+    async fn checkpoint(&self, consumer: &str, place: &Place) -> Result<()> {
+        let sequence = place.sequence.number().ok_or_else(|| foreign(place))?;
         {
             let mut consumers = self.0.feed.consumers.lock();
             let place = consumers.entry(consumer.to_owned()).or_insert(0);

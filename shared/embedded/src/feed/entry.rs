@@ -1,8 +1,10 @@
 //! One entry of the feed in bytes: when, which item, and its old and new image.
 
+use std::sync::{Arc, LazyLock};
+
 use bytes::Bytes;
 use fjall::Slice;
-use ports::{Change, Item};
+use ports::{Change, Item, Place};
 
 use crate::keys;
 
@@ -61,8 +63,19 @@ impl<'a> Entry<'a> {
 
     /// The change, with the new image at hand.
     pub(super) fn change_to(&self, sequence: u64, new: Option<Item>) -> Option<Change> {
-        Some(Change { sequence, key: keys::decode(self.key)?, old: self.old.map(image), new })
+        Some(Change {
+            place: place(sequence),
+            key: keys::decode(self.key)?,
+            old: self.old.map(image),
+            new,
+        })
     }
+}
+
+/// Where a change is: this feed is one shard.
+pub(super) fn place(sequence: u64) -> Place {
+    static SHARD: LazyLock<Arc<str>> = LazyLock::new(|| "all".into());
+    Place { shard: SHARD.clone(), sequence: sequence.into() }
 }
 
 fn image(json: &[u8]) -> Item {

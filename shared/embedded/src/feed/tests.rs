@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use clock::SystemClock;
 use ports::{Changes, Clock, Condition, Item, Key, Records, Write};
 
 use serde_json::json;
 
-use super::{LocalChanges, NAME, SEGMENT, recent::MAX_BYTES};
-use crate::{clock::SystemClock, durability::Durability, engine::Engine, table::Table};
+use super::{LocalChanges, NAME, SEGMENT, entry::place, recent::MAX_BYTES};
+use crate::{durability::Durability, engine::Engine, table::Table};
 
 fn engine(folder: &std::path::Path) -> Arc<Engine> {
     let clock = Arc::new(SystemClock::new());
@@ -35,7 +36,7 @@ async fn what_every_consumer_is_done_with_is_dropped_by_segments() {
     let changes = LocalChanges(engine.clone());
     let read = async |consumer: &str| {
         let read = changes.read(consumer, 10, Duration::ZERO).await.unwrap();
-        read.iter().map(|change| change.sequence).collect::<Vec<_>>()
+        read.iter().filter_map(|change| change.place.sequence.number()).collect::<Vec<_>>()
     };
     write(&engine, 1).await;
     assert_eq!(read("quick").await[0], 1);
@@ -46,18 +47,18 @@ async fn what_every_consumer_is_done_with_is_dropped_by_segments() {
     }
     assert_eq!(segments(&engine), 4);
     let last = 100 + 3 * (SEGMENT + 100);
-    changes.checkpoint("quick", last).await.unwrap();
-    changes.checkpoint("slow", SEGMENT - 5).await.unwrap();
+    changes.checkpoint("quick", &place(last)).await.unwrap();
+    changes.checkpoint("slow", &place(SEGMENT - 5)).await.unwrap();
     engine.tend_feed().unwrap();
     assert_eq!(segments(&engine), 4, "the slow one is not done with the first");
     // Over the border of two segments, nothing is left out.
     let expected: Vec<_> = (SEGMENT - 4..SEGMENT + 6).collect();
     assert_eq!(read("slow").await, expected);
-    changes.checkpoint("slow", last - 3).await.unwrap();
+    changes.checkpoint("slow", &place(last - 3)).await.unwrap();
     engine.tend_feed().unwrap();
     assert_eq!(segments(&engine), 2, "the last entries and the newest segment are kept");
     assert_eq!(read("slow").await, [last - 2, last - 1, last]);
-    changes.checkpoint("slow", last).await.unwrap();
+    changes.checkpoint("slow", &place(last)).await.unwrap();
     engine.tend_feed().unwrap();
     assert_eq!(segments(&engine), 1);
     assert_eq!(read("quick").await, [0; 0]);
@@ -70,7 +71,7 @@ async fn numbers_never_come_again() {
     let folder = tempfile::tempdir().unwrap();
     let last = {
         let engine = engine(folder.path());
-        LocalChanges(engine.clone()).checkpoint("only", u64::from(u32::MAX)).await.unwrap();
+        LocalChanges(engine.clone()).checkpoint("only", &place(u64::from(u32::MAX))).await.unwrap();
         write(&engine, SEGMENT / 100 + 1).await;
         engine.tend_feed().unwrap();
         assert_eq!(segments(&engine), 1);
@@ -106,12 +107,12 @@ async fn what_is_in_memory_and_what_is_on_disk_are_one_feed() {
         let changes = LocalChanges(engine.clone());
         let read = changes.read(consumer, 7, Duration::ZERO).await.unwrap();
         for (number, change) in (expected..).zip(&read) {
-            assert_eq!(change.sequence, number);
+            assert_eq!(change.place, place(number));
             assert_eq!(change.old.clone(), (number > 1).then(|| item(number - 1)));
             assert_eq!(change.new.clone(), Some(item(number)));
         }
         let last = expected + read.len() as u64;
-        changes.checkpoint(consumer, last - 1).await.unwrap();
+        changes.checkpoint(consumer, &place(last - 1)).await.unwrap();
         last
     };
     let mut quick = 1;

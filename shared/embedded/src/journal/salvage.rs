@@ -77,10 +77,11 @@ fn entry_length(bytes: &[u8]) -> Option<usize> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use clock::SystemClock;
     use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 
     use super::*;
-    use crate::{clock::SystemClock, durability::Durability, engine::Engine};
+    use crate::{durability::Durability, engine::Engine};
 
     /// As after a loss of power: of the last batch the beginning and the end are on disk, and the
     /// page between is not.

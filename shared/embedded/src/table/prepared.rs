@@ -2,7 +2,7 @@
 //! it is.
 
 use fjall::Slice;
-use ports::{Condition, Error, Item, MAX_ITEM, Result, Write};
+use ports::{Condition, Error, Item, Result, Write};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -14,10 +14,6 @@ const VERSION: &str = "version";
 
 /// The attribute with the epoch second after which an item may go.
 pub(crate) const EXPIRES_AT: &str = "expires_at";
-
-/// How deep maps and lists may lie in each other, the item itself included (DynamoDB's limit).
-/// Without it an item could be written that no parser reads again.
-const MAX_DEPTH: usize = 32;
 
 /// A write that is well-formed.
 pub(super) struct Prepared {
@@ -78,14 +74,12 @@ impl Prepared {
         let key = keys::encode(write.key())?;
         let (condition, change) = match write {
             Write::Put { item, condition, .. } => {
-                let json = item.json();
-                check_size(json)?;
-                check_depth(json)?;
+                item.check()?;
                 let expires_at = expires_at(&item)?;
                 (condition, Change::Put { new: Image::of(item), expires_at })
             }
             Write::Update { set, remove, condition, .. } => {
-                check_depth(set.json())?;
+                set.check_depth()?;
                 if remove.iter().any(|name| name == VERSION) {
                     return Err(counts_itself());
                 }
@@ -136,58 +130,14 @@ impl Prepared {
                 let attributes = attributes.unwrap_or_default();
                 let version = attributes.number(VERSION).unwrap_or(0) + 1;
                 let json = attributes.updated(&set, remove, (VERSION, version))?;
-                check_size(&json)?;
-                (Some(Image::of(Item::from_json(json.into()))), set.number(EXPIRES_AT))
+                let new = Item::from_json(json.into());
+                new.check_size()?;
+                (Some(Image::of(new)), set.number(EXPIRES_AT))
             }
             Change::Delete => (None, None),
         };
         Ok(Outcome { old, new, expires_at })
     }
-}
-
-fn check_size(json: &[u8]) -> Result<()> {
-    if json.len() <= MAX_ITEM {
-        return Ok(());
-    }
-    Err(Error::Invalid(format!(
-        "the item has {} bytes of JSON, {MAX_ITEM} are allowed: store large parts as blobs",
-        json.len()
-    )))
-}
-
-/// Counts brackets outside of texts; whether they match is the parser's business.
-fn check_depth(json: &[u8]) -> Result<()> {
-    // nothing is deeper than it has brackets, which is quickly seen of nearly every item: the two
-    // differ in one bit, and so few bytes at a time are counted in one
-    let opens = |bytes: &[u8]| bytes.iter().map(|byte| u8::from(byte | 0x20 == b'{')).sum::<u8>();
-    if json.chunks(128).map(|bytes| usize::from(opens(bytes))).sum::<usize>() <= MAX_DEPTH {
-        return Ok(());
-    }
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let mut bytes = json.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => {
-                while let Some(byte) = bytes.next() {
-                    match byte {
-                        b'"' => break,
-                        b'\\' => drop(bytes.next()),
-                        _ => {}
-                    }
-                }
-            }
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-    }
-    if deepest <= MAX_DEPTH {
-        return Ok(());
-    }
-    Err(Error::Invalid(format!(
-        "the item is nested more than {MAX_DEPTH} levels deep: store such parts as text or blobs"
-    )))
 }
 
 #[cfg(test)]
@@ -218,16 +168,5 @@ mod tests {
             assert_eq!(expires_at(&item).unwrap(), second, "{json}");
         }
         assert!(expires_at(&Item::from_json("{\"a\":".into())).is_err());
-    }
-
-    #[test]
-    fn brackets_are_counted_by_depth_where_there_are_many() {
-        let flat = format!(r#"{{"a":[{}[]]}}"#, "[],".repeat(1000));
-        assert!(check_depth(flat.as_bytes()).is_ok());
-        let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
-        assert!(check_depth(nested(MAX_DEPTH).as_bytes()).is_ok());
-        assert!(check_depth(nested(MAX_DEPTH + 1).as_bytes()).is_err());
-        let text = format!(r#"{{"a":"{}"}}"#, nested(1000));
-        assert!(check_depth(text.as_bytes()).is_ok());
     }
 }

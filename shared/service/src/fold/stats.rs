@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use domain::job::{End, Job};
-use ports::Write;
+use ports::{Place, Write};
 use serde::{Deserialize, Serialize};
 
-use super::Written;
+use super::{Written, folded::Folded};
 use crate::{App, OWN_DEVICE, Result, table};
 
 /// What a device did, as it is stored.
@@ -17,14 +17,15 @@ pub(crate) struct Stats {
     pub(crate) latency_ms: f64,
     pub(crate) cpu_ms: f64,
     pub(crate) gpu_ms: f64,
-    /// The last change that is counted.
-    folded: u64,
+    /// The changes that are counted.
+    #[serde(default)]
+    counted: Folded,
     version: u64,
 }
 
-/// Counts the jobs that ended, each with the sequence of the change that ended it.
-pub(super) async fn fold(app: &App, ended: &[(u64, Arc<Job>)]) -> Result<()> {
-    let mut by_device: BTreeMap<&str, Vec<&(u64, Arc<Job>)>> = BTreeMap::new();
+/// Counts the jobs that ended, each with the place of the change that ended it.
+pub(super) async fn fold(app: &App, ended: &[(Place, Arc<Job>)]) -> Result<()> {
+    let mut by_device: BTreeMap<&str, Vec<&(Place, Arc<Job>)>> = BTreeMap::new();
     for change in ended {
         let mut devices: Vec<&str> = change.1.attempts.iter().map(|a| a.device.as_str()).collect();
         devices.sort_unstable();
@@ -39,18 +40,18 @@ pub(super) async fn fold(app: &App, ended: &[(u64, Arc<Job>)]) -> Result<()> {
     Ok(())
 }
 
-async fn count(app: &App, device: &str, ended: &[&(u64, Arc<Job>)]) -> Result<()> {
+async fn count(app: &App, device: &str, ended: &[&(Place, Arc<Job>)]) -> Result<()> {
     let key = table::device_stats(device);
     loop {
         let found = super::load(app, &key, |stats: &Stats| stats.version).await?;
         let Some((mut stats, condition)) = found else { return Ok(()) };
-        let counted = stats.folded;
-        for (sequence, job) in ended.iter().filter(|(sequence, _)| *sequence > counted) {
-            stats.folded = stats.folded.max(*sequence);
-            stats.add(device, job);
-        }
-        if stats.folded == counted {
+        let new: Vec<_> = ended.iter().filter(|(place, _)| !stats.counted.has(place)).collect();
+        if new.is_empty() {
             return Ok(());
+        }
+        for (place, job) in new {
+            stats.counted.add(place, app.now_ms() / 1000);
+            stats.add(device, job);
         }
         stats.version += 1;
         let write = Write::put(key.clone(), table::encode(&stats)?, condition);

@@ -1,10 +1,10 @@
 //! How many of everything there are, for `/health/detailed`: one item, one write per batch.
 
 use domain::job::{Job, State};
-use ports::{Key, Write};
+use ports::{Key, Place, Write};
 use serde::{Deserialize, Serialize};
 
-use super::{Glance, Written};
+use super::{Glance, Written, folded::Folded};
 use crate::{App, Result, table};
 
 /// The counts, as they are stored.
@@ -17,8 +17,9 @@ pub(crate) struct Totals {
     pub(crate) models: i64,
     pub(crate) queued: i64,
     pub(crate) running: i64,
-    /// The last change that is counted.
-    folded: u64,
+    /// The changes that are counted.
+    #[serde(default)]
+    counted: Folded,
     version: u64,
 }
 
@@ -28,12 +29,12 @@ pub(crate) fn key() -> Key {
 
 /// What one change adds.
 pub(super) struct Count {
-    sequence: u64,
+    place: Place,
     added: Totals,
 }
 
 /// What a change of a job from `before` to `after` adds, if it adds anything.
-pub(super) fn count_job(sequence: u64, before: Option<&Job>, after: Option<&Job>) -> Option<Count> {
+pub(super) fn count_job(place: &Place, before: Option<&Job>, after: Option<&Job>) -> Option<Count> {
     let [before, after] = [before, after].map(|job| job.map(|job| job.state));
     if before == after {
         return None;
@@ -46,12 +47,12 @@ pub(super) fn count_job(sequence: u64, before: Option<&Job>, after: Option<&Job>
             _ => {}
         }
     }
-    added.counted(sequence)
+    added.at(place)
 }
 
 /// Likewise of a device.
 pub(super) fn count_device(
-    sequence: u64,
+    place: &Place,
     before: Option<&Glance>,
     after: Option<&Glance>,
 ) -> Option<Count> {
@@ -66,13 +67,13 @@ pub(super) fn count_device(
             added.slots_free += sign * i64::from(device.slots_free.unwrap_or(0));
         }
     }
-    added.counted(sequence)
+    added.at(place)
 }
 
 /// Likewise of a model, by whether there was and is one.
-pub(super) fn count_model(sequence: u64, before: bool, after: bool) -> Option<Count> {
+pub(super) fn count_model(place: &Place, before: bool, after: bool) -> Option<Count> {
     let models = i64::from(after) - i64::from(before);
-    Totals { models, ..Totals::default() }.counted(sequence)
+    Totals { models, ..Totals::default() }.at(place)
 }
 
 pub(super) async fn fold(app: &App, counts: Vec<Count>) -> Result<()> {
@@ -80,12 +81,13 @@ pub(super) async fn fold(app: &App, counts: Vec<Count>) -> Result<()> {
         let found = super::load(app, &key(), |totals: &Totals| totals.version).await?;
         let Some((before, condition)) = found else { return Ok(()) };
         let mut totals = before.clone();
-        for count in counts.iter().filter(|count| count.sequence > before.folded) {
-            totals.folded = totals.folded.max(count.sequence);
+        for count in counts.iter().filter(|count| !before.counted.has(&count.place)) {
+            totals.counted.add(&count.place, app.now_ms() / 1000);
             totals.add(&count.added);
         }
         // what came and went within the batch needs no write; counting it again adds nothing
-        if Totals::default() == (Totals { folded: 0, version: 0, ..totals.minus(&before) }) {
+        let added = totals.minus(&before);
+        if Totals::default() == (Totals { counted: Folded::default(), version: 0, ..added }) {
             return Ok(());
         }
         totals.version += 1;
@@ -123,9 +125,9 @@ impl Totals {
         difference
     }
 
-    /// As what the change `sequence` adds, unless that is nothing.
-    fn counted(self, sequence: u64) -> Option<Count> {
-        (self != Self::default()).then_some(Count { sequence, added: self })
+    /// As what the change at `place` adds, unless that is nothing.
+    fn at(self, place: &Place) -> Option<Count> {
+        (self != Self::default()).then(|| Count { place: place.clone(), added: self })
     }
 }
 

@@ -81,8 +81,11 @@ async fn validate(app: &App, pin: &Pin, input: &RawValue, in_words: bool) -> Res
     let schema = match app.caches().schemas.get(&name) {
         Some(schema) => schema,
         None => {
-            let schema =
-                Schema::compile(source).map_err(|reason| Error::invalid("input_schema", reason))?;
+            // a large one takes longer than other requests should wait
+            let source = source.clone();
+            let compiled = tokio::task::spawn_blocking(move || Schema::compile(&source));
+            let compiled = compiled.await.map_err(Error::internal)?;
+            let schema = compiled.map_err(|reason| Error::invalid("input_schema", reason))?;
             let schema = std::sync::Arc::new(schema);
             app.caches().schemas.insert(name, schema.clone());
             schema

@@ -1,18 +1,19 @@
 //! How a file becomes a version, whatever way it came: at once when it is there and small enough to
-//! be looked at before the answer ([`accept`]), or step by step ([`announce`], [`judge`]).
+//! be looked at before the answer ([`accept`]), or step by step ([`announce`], and later `judge`).
 
 use std::sync::Arc;
 
 use domain::model::{Format, Status};
 use ports::{Condition, Write};
-use protocol::{rest::models as rest, tensor::Spec};
+use protocol::rest::models as rest;
 use serde::{Deserialize, Serialize};
 
 use super::{
     About, Head, Shape, Version,
     description::{compare, label},
     find,
-    inspect::{Accepted, Busy, inspect},
+    fitting::{Fitting, differences},
+    inspect::{Accepted, inspect},
     revisions, show, stored,
     uploads::Pending,
 };
@@ -20,9 +21,6 @@ use crate::{App, Error, Result, Signature, adapters, idempotency::Commit, table}
 
 /// What a signature may take in a model's head, in bytes of JSON.
 const MAX_SIGNATURE: usize = 64 * 1024;
-
-/// How many differences between versions are listed.
-const MAX_WARNINGS: usize = 20;
 
 /// A file that is to become a version.
 pub(crate) struct Candidate {
@@ -236,16 +234,17 @@ async fn record<A: Serialize>(
             Ok(answer)
         }
         Target::VersionOf(id) => {
-            let mut fitting = None;
+            let mut fitting = Fitting::default();
             loop {
                 let mut head = find::read(app, &customer, &id).await?;
-                if let Some(accepted) = &accepted {
-                    fits(app, &head, accepted, &mut fitting).await?;
+                let mut accepted = accepted.clone();
+                if let Some(accepted) = &mut accepted {
+                    accepted.warnings.extend(fitting.look(app, &head, &accepted.signature).await?);
                 }
                 let read = head.changes;
                 head.last += 1;
                 let version = Version { number: head.last, ..version.clone() };
-                let (head, version) = with(head, version, accepted.clone());
+                let (head, version) = with(head, version, accepted);
                 let answer = answer(show::summary(&head, &version));
                 let mut writes =
                     vec![stored::row(&id, &version, Condition::Absent)?, head.write()?];
@@ -266,7 +265,11 @@ async fn record<A: Serialize>(
 }
 
 /// The version with what is known of its file, and the head of which it is the newest.
-fn with(mut head: Head, mut version: Version, accepted: Option<Accepted>) -> (Head, Arc<Version>) {
+pub(super) fn with(
+    mut head: Head,
+    mut version: Version,
+    accepted: Option<Accepted>,
+) -> (Head, Arc<Version>) {
     let Some(Accepted { signature, profile, warnings }) = accepted else {
         return (head, Arc::new(version));
     };
@@ -274,13 +277,7 @@ fn with(mut head: Head, mut version: Version, accepted: Option<Accepted>) -> (He
     version.warnings = warnings;
     // of two on their way, the later may be ready first
     if let Some(before) = head.newest.as_ref().filter(|newest| newest.number < version.number) {
-        let mut differing = differences("input", &before.inputs, &inputs);
-        differing.extend(differences("output", &before.outputs, &outputs));
-        if let Some(more) = differing.len().checked_sub(MAX_WARNINGS).filter(|more| *more > 0) {
-            differing.truncate(MAX_WARNINGS);
-            differing.push(format!("and {more} more differences"));
-        }
-        version.warnings.extend(differing);
+        version.warnings.extend(differences(before, &inputs, &outputs));
     }
     version.status = Status::Ready;
     version.given = Given::default();
@@ -292,121 +289,4 @@ fn with(mut head: Head, mut version: Version, accepted: Option<Accepted>) -> (He
         head.newest = Some(version.clone());
     }
     (head, version)
-}
-
-/// What callers of the version before must know: sentences, none when nothing differs.
-fn differences(kind: &str, before: &[Spec], now: &[Spec]) -> Vec<String> {
-    let named = |specs: &[Spec], name: &str| specs.iter().position(|spec| spec.name == name);
-    let text = |spec: &Spec| format!("{} {}", spec.dtype, spec.shape_text());
-    let gone = before.iter().filter(|spec| named(now, &spec.name).is_none());
-    let gone = gone.map(|spec| format!("the {kind} `{}` is not there any more", spec.name));
-    let changed = now.iter().filter_map(|spec| match named(before, &spec.name) {
-        None => Some(format!("the {kind} `{}` ({}) is new", spec.name, text(spec))),
-        Some(at) if before[at].dtype != spec.dtype || before[at].shape != spec.shape => {
-            let (was, is) = (text(&before[at]), text(spec));
-            Some(format!("the {kind} `{}` was {was} and is {is}", spec.name))
-        }
-        Some(_) => None,
-    });
-    gone.chain(changed).collect()
-}
-
-/// How often a file that came in parts waits for others before that counts as a failure: with the
-/// seconds that each wait takes, a few minutes.
-const MAX_WAITS: u32 = 60;
-
-/// Looks at the file of a version that is being validated, and says what came of it: ready, or
-/// rejected with a reason. Does nothing for a version that was judged before.
-///
-/// # Errors
-/// `NoModel` when the model was deleted.
-pub(super) async fn judge(app: &App, id: &str, number: u32) -> Result<()> {
-    let head = find::load(app, id).await?;
-    let version = find::version(app, &head, number).await?;
-    if version.status != Status::Validating {
-        return Ok(());
-    }
-    let mut waits = 0;
-    let looked = loop {
-        match inspect(app, &version.blob, version.format, &version.given).await {
-            // `models-inspect` has waited for its turn before it says so
-            Err(Error::Internal(cause)) if cause.is::<Busy>() && waits < MAX_WAITS => waits += 1,
-            looked => break looked,
-        }
-    };
-    let accepted = match looked {
-        Ok(accepted) => accepted,
-        Err(refused @ Error::Invalid(_)) => {
-            let reason = refused.to_string();
-            return reject(app, id, number, Status::Validating, &reason).await.map(drop);
-        }
-        Err(error) => return Err(error),
-    };
-    let mut fitting = None;
-    loop {
-        let head = find::load(app, id).await?;
-        let version = Version::clone(&*find::version(app, &head, number).await?);
-        if version.status != Status::Validating {
-            return Ok(());
-        }
-        let (head, version) = match fits(app, &head, &accepted, &mut fitting).await {
-            Ok(()) => with(head, version, Some(accepted.clone())),
-            // only if the model is still as it was looked at, like the other
-            Err(refused @ Error::Invalid(_)) => {
-                let (status, reason) = (Status::Rejected, Some(refused.to_string()));
-                (head, Arc::new(Version { status, reason, ..version }))
-            }
-            Err(error) => return Err(error),
-        };
-        let row = stored::row(id, &version, Condition::Exists)?;
-        if stored::commit(app, &head, vec![row]).await? {
-            return Ok(());
-        }
-    }
-}
-
-/// Whether the adapters of a model fit what is to be its first ready version: nobody could compare
-/// them with a file before. `fitting` is the revision of which that is known, across repetitions.
-///
-/// # Errors
-/// `Invalid` when they do not.
-async fn fits(
-    app: &App,
-    head: &Head,
-    accepted: &Accepted,
-    fitting: &mut Option<u32>,
-) -> Result<()> {
-    if head.newest.is_some() || *fitting == Some(head.revision) {
-        return Ok(());
-    }
-    let description = revisions::description(app, &head.id, head.revision).await?;
-    let Signature { inputs, outputs } = &accepted.signature;
-    adapters::check(app, &description, inputs, outputs).await?;
-    *fitting = Some(head.revision);
-    Ok(())
-}
-
-/// Rejects a version for a reason, if it has this status; whether it had.
-///
-/// # Errors
-/// `NoModel` when the model was deleted.
-pub(super) async fn reject(
-    app: &App,
-    id: &str,
-    number: u32,
-    from: Status,
-    reason: &str,
-) -> Result<bool> {
-    loop {
-        let head = find::load(app, id).await?;
-        let version = Version::clone(&*find::version(app, &head, number).await?);
-        if version.status != from {
-            return Ok(false);
-        }
-        let (status, reason) = (Status::Rejected, Some(reason.to_owned()));
-        let row = stored::row(id, &Version { status, reason, ..version }, Condition::Exists)?;
-        if stored::commit(app, &head, vec![row]).await? {
-            return Ok(true);
-        }
-    }
 }

@@ -31,14 +31,14 @@ pub enum Inspected {
     },
     /// Why it is not accepted, in a sentence for its owner.
     Refused(String),
-    /// It was not read: others take the memory that there is.
-    Busy,
+    /// It was not read: others take the memory that there is, or it could not be got at.
+    Unread,
 }
 
 /// The cause of an `Internal`: the file was not looked at, and nothing is said against it.
 #[derive(Debug, thiserror::Error)]
-#[error("other files are being looked at")]
-pub(super) struct Busy;
+#[error("other files are being looked at, or the file could not be got at")]
+pub(super) struct Unread;
 
 /// What one run of a model costs, measured at upload on zeros.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ pub(super) struct Accepted {
 /// What is in a file, compared with what its owner says of it.
 ///
 /// # Errors
-/// `Invalid` for a file that is not accepted; `Internal` of [`Busy`] for one that was not looked at.
+/// `Invalid` for a file that is not accepted; `Internal` of [`Unread`] for one that was not looked at.
 pub(super) async fn inspect(
     app: &App,
     blob: &str,
@@ -77,7 +77,7 @@ pub(super) async fn inspect(
     let answer = app.ports.functions.call(INSPECT_FUNCTION, request.into()).await?;
     match serde_json::from_slice(&answer).map_err(Error::internal)? {
         Inspected::Refused(reason) => Err(Error::invalid("model", reason)),
-        Inspected::Busy => Err(Error::internal(Busy)),
+        Inspected::Unread => Err(Error::internal(Unread)),
         Inspected::Accepted { signature, profile, unprofiled } => {
             let signature = match signature {
                 Some(signature) => signature,

@@ -389,9 +389,9 @@ impl Platform {
         let changes = &self.app.ports.changes;
         loop {
             let batch = changes.read("test", 1000, Duration::ZERO).await.unwrap();
-            let Some(last) = batch.last().map(|change| change.sequence) else { return };
+            let Some(last) = batch.last().map(|change| change.place.clone()) else { return };
             fold::batch(&self.app, batch).await.unwrap();
-            changes.checkpoint("test", last).await.unwrap();
+            changes.checkpoint("test", &last).await.unwrap();
         }
     }
 

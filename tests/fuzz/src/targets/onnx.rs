@@ -1,6 +1,8 @@
-//! Model files, read as at their upload and loaded as on a device.
+//! Model files, read as at their upload, whole and without their weights, and loaded as on a device.
 
-use inference::{Network, inspect};
+use std::io::Cursor;
+
+use inference::{Network, inspect, inspect_large};
 
 use super::fixture;
 use crate::{Memory, Target};
@@ -25,6 +27,8 @@ fn seeds() -> Vec<Vec<u8>> {
 }
 
 fn read(input: &[u8]) {
+    let large = inspect_large(&mut Cursor::new(input), input.len() as u64);
+    assert!(large.is_ok(), "memory is read");
     if inspect(input).is_ok() {
         let loaded = Network::load(input).map(|network| network.signature().inputs.len());
         assert!(loaded.is_ok(), "what was accepted loads");

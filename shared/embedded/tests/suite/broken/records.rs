@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ports::{
-    Change, Changes, Condition, Error, Item, Key, Page, Query, Records, Result, Token, Watch, Write,
+    Change, Changes, Condition, Error, Item, Key, Page, Place, Query, Records, Result, Token,
+    Watch, Write,
 };
 
 use super::Faulty;
@@ -112,7 +113,7 @@ impl Changes for Faulty {
         if self.breaks("C2")
             && let Some(last) = changes.last()
         {
-            self.inner.changes.checkpoint(consumer, last.sequence).await?;
+            self.inner.changes.checkpoint(consumer, &last.place).await?;
         }
         if self.breaks("C3") {
             changes.iter_mut().for_each(|change| change.old = None);
@@ -120,9 +121,9 @@ impl Changes for Faulty {
         Ok(changes)
     }
 
-    async fn checkpoint(&self, consumer: &str, sequence: u64) -> Result<()> {
+    async fn checkpoint(&self, consumer: &str, place: &Place) -> Result<()> {
         let consumer = if self.breaks("C4") { "everybody" } else { consumer };
-        self.inner.changes.checkpoint(consumer, sequence).await
+        self.inner.changes.checkpoint(consumer, place).await
     }
 
     fn watch(&self, key: &Key) -> Box<dyn Watch> {

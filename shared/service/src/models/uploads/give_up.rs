@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     App, Error, Result,
-    models::{accept::reject, delete},
+    models::{delete, judge::reject},
 };
 
 /// How often this begins anew because the model was changed meanwhile.

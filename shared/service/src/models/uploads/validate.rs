@@ -17,7 +17,7 @@ use crate::{
     App, Error, Result,
     models::{
         Version,
-        accept::{judge, reject},
+        judge::{judge, reject},
     },
 };
 

@@ -1,4 +1,5 @@
-//! The system's clock and its source of randomness.
+//! The system's clock and its source of randomness: the port as the store on this machine and the one
+//! on AWS both have it.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -11,14 +12,21 @@ use rand::RngCore;
 
 /// Follows the wall clock forwards only: where that is set back, time goes on at its usual pace.
 #[derive(Debug)]
-pub(crate) struct SystemClock {
+pub struct SystemClock {
     started: Instant,
     /// The greatest difference seen between the wall clock and the time since `started`.
     offset_us: AtomicU64,
 }
 
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl SystemClock {
-    pub(crate) fn new() -> Self {
+    /// A clock that starts at the wall clock's time.
+    pub fn new() -> Self {
         Self { started: Instant::now(), offset_us: AtomicU64::new(0) }
     }
 }

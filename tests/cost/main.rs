@@ -2,6 +2,8 @@
 //! in the platform's own trace, with the device a process of its own. `counted.json` holds what was
 //! counted; docs/cost.md is reckoned from it.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod trace;
 
 #[path = "../support/mod.rs"]

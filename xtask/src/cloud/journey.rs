@@ -82,7 +82,7 @@ async fn first_key(deployed: &Deployed) -> Result<String> {
     let customer = operator.post("/admin/customers", &json!({ "name": "cloud" })).await?;
     let path = format!("/admin/customers/{}/keys", text(&customer["id"])?);
     let key = operator.post(&path, &json!({ "name": "first" })).await?;
-    Ok(text(&key["key"])?.to_owned())
+    Ok(text(&key["secret"])?.to_owned())
 }
 
 impl Journey<'_> {

@@ -66,6 +66,8 @@ struct Consumer {
     places: BTreeMap<Arc<str>, Sequence>,
     /// Shards that will never have anything more.
     ended: BTreeSet<Arc<str>>,
+    /// How far shards were looked through behind the place, where nothing was found so far.
+    walks: BTreeMap<Arc<str>, Walk>,
 }
 
 /// A place as an item of the table.
@@ -106,9 +108,14 @@ impl Streams {
         Ok(consumers.entry(name.to_owned()).or_insert(consumer).clone())
     }
 
-    async fn ended(&self, consumer: &str, shard: &Arc<str>) {
+    async fn keep(
+        &self,
+        consumer: &str,
+        ended: BTreeSet<Arc<str>>,
+        walks: BTreeMap<Arc<str>, Walk>,
+    ) {
         if let Some(consumer) = self.consumers.lock().await.get_mut(consumer) {
-            consumer.ended.insert(shard.clone());
+            (consumer.ended, consumer.walks) = (ended, walks);
         }
     }
 }
@@ -117,24 +124,25 @@ impl Streams {
 impl Changes for Streams {
     async fn read(&self, consumer: &str, max: usize, wait: Duration) -> Result<Vec<Change>> {
         let deadline = Instant::now() + wait;
-        let Consumer { places, mut ended } = self.consumer(consumer).await?;
-        let mut walks: BTreeMap<Arc<str>, Walk> = BTreeMap::new();
+        let Consumer { places, mut ended, mut walks } = self.consumer(consumer).await?;
         let mut shards = self.shards().await?;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let first = turn.checked_rem(shards.len()).unwrap_or(0);
         shards.rotate_left(first);
         loop {
-            let (mut is_busy, mut has_ended) = (false, false);
+            let mut has_ended = false;
             for shard in open(&shards, &ended) {
                 let walk = walks.entry(shard.id.clone()).or_default();
                 let place = places.get(&shard.id).copied();
                 match self.step(shard, walk, place, max.min(MAX_RECORDS)).await? {
-                    Reading::Some(changes) => return Ok(changes),
-                    Reading::None => is_busy |= shard.is_closed,
-                    Reading::Ended => {
-                        self.ended(consumer, &shard.id).await;
-                        has_ended = ended.insert(shard.id.clone());
+                    Reading::Some(changes) => {
+                        // they come again from the place on, until that moves
+                        walks.remove(&shard.id);
+                        self.keep(consumer, ended, walks).await;
+                        return Ok(changes);
                     }
+                    Reading::None => {}
+                    Reading::Ended => has_ended |= ended.insert(shard.id.clone()),
                 }
             }
             if has_ended {
@@ -142,12 +150,9 @@ impl Changes for Streams {
                 shards = self.shards().await?;
                 continue;
             }
-            // a closed shard is read to its end, however many of its answers are empty
-            if is_busy {
-                continue;
-            }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
+                self.keep(consumer, ended, walks).await;
                 return Ok(Vec::new());
             }
             self.clock.sleep(left.min(POLL)).await;

@@ -29,12 +29,15 @@ impl Request<'_> {
             Some("AccessDenied" | "AccessDeniedException" | "ForbiddenException") => {
                 self.denied(said)
             }
-            Some("ResourceNotFoundException" | "NoSuchBucket" | "QueueDoesNotExist") => {
-                Error::Unavailable(format!(
-                    "{resource} does not exist, or not in this region and account: {variable} names \
+            Some(
+                "ResourceNotFoundException"
+                | "NoSuchBucket"
+                | "NonExistentQueue"
+                | "QueueDoesNotExist",
+            ) => Error::Unavailable(format!(
+                "{resource} does not exist, or not in this region and account: {variable} names \
                      it ({said})"
-                ))
-            }
+            )),
             Some("ValidationException" | "InvalidParameterValue" | "InvalidMessageContents") => {
                 Error::Invalid(format!("{action} on {resource}: {said}"))
             }

@@ -23,13 +23,13 @@ pub(super) struct Shard {
     pub(super) id: Arc<str>,
     /// The shard that this one goes on from, whose changes come before.
     pub(super) parent: Option<Arc<str>>,
-    /// Nothing is added any more.
-    pub(super) is_closed: bool,
 }
 
-/// How far one call has walked in a shard.
-#[derive(Default)]
+/// How far a shard was walked through without finding anything; some answers are empty although more
+/// follows.
+#[derive(Clone, Default)]
 pub(super) struct Walk {
+    from: Option<Sequence>,
     iterator: Option<String>,
 }
 
@@ -93,10 +93,11 @@ impl Streams {
         place: Option<Sequence>,
         max: usize,
     ) -> Result<Reading> {
-        let iterator = match walk.iterator.take() {
+        let iterator = match walk.iterator.take().filter(|_| walk.from == place) {
             Some(iterator) => iterator,
             None => self.iterator(&shard.id, place).await?,
         };
+        walk.from = place;
         let request = self
             .clients
             .streams
@@ -163,12 +164,7 @@ pub(super) fn open<'a>(shards: &'a [Shard], ended: &BTreeSet<Arc<str>>) -> Vec<&
 }
 
 fn described(shard: Described) -> Option<Shard> {
-    let range = shard.sequence_number_range;
-    Some(Shard {
-        id: shard.shard_id?.into(),
-        parent: shard.parent_shard_id.map(Into::into),
-        is_closed: range.is_some_and(|range| range.ending_sequence_number.is_some()),
-    })
+    Some(Shard { id: shard.shard_id?.into(), parent: shard.parent_shard_id.map(Into::into) })
 }
 
 fn read(shard: &Arc<str>, record: Record) -> Result<Change> {
@@ -193,7 +189,6 @@ mod tests {
         let shard = |id: &str, parent: Option<&str>| Shard {
             id: id.into(),
             parent: parent.map(Into::into),
-            is_closed: false,
         };
         // the first one's parent is trimmed; it was split into two, one of which goes on in another
         let shards = [

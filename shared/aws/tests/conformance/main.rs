@@ -8,6 +8,8 @@ mod cloud;
 mod emulators;
 mod missing;
 
+use std::time::Duration;
+
 use conformance::Check;
 use tokio::task::JoinSet;
 
@@ -16,10 +18,15 @@ use self::cloud::Cloud;
 /// How many checks run at the same time: most of their time is waiting.
 const PARALLEL: usize = 8;
 
+/// A check that takes longer waits for what will never come.
+const LIMIT: Duration = Duration::from_secs(60);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn aws_does_what_it_must() {
     let run = |check: Check| async move {
-        let result = check.run(&mut Cloud::start().await).await;
+        let mut cloud = Cloud::start().await;
+        let result = tokio::time::timeout(LIMIT, check.run(&mut cloud)).await;
+        let result = result.unwrap_or_else(|_| Err("it did not end".to_owned()));
         result.err().map(|seen| format!("{} ({}): {seen}", check.must, check.name))
     };
     let (mut running, mut failures) = (JoinSet::new(), Vec::new());

@@ -1,7 +1,12 @@
 //! S3: rustack, in memory. It checks every signature, presigned or not, and every checksum. Its service
 //! and its HTTP layer come as two crates; what connects them is here, for the operations of the port.
+//! So is one rule of S3 that it does not keep: an upload is of the key that it was begun for.
 
-use std::{pin::Pin, sync::Arc};
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{Arc, Mutex},
+};
 
 use bytes::Bytes;
 use http::{Response, request::Parts};
@@ -10,7 +15,11 @@ use rustack_s3_http::{
     FromS3Request, IntoS3Response, RoutingContext, S3Handler, S3HttpConfig, S3HttpService,
     S3ResponseBody,
 };
-use rustack_s3_model::{S3Operation, error::S3Error, input::CreateBucketInput};
+use rustack_s3_model::{
+    S3Operation,
+    error::{S3Error, S3ErrorCode},
+    input::CreateBucketInput,
+};
 
 use super::http::Server;
 
@@ -25,10 +34,32 @@ pub(crate) async fn serve(bucket: &str) -> Server {
         credential_provider: Some(Arc::new(RustackAuth::new(false))),
         ..S3HttpConfig::default()
     };
-    Server::service(S3HttpService::new(Bridge(Arc::new(s3)), config)).await
+    Server::service(S3HttpService::new(Bridge { s3: Arc::new(s3), keys: Arc::default() }, config))
+        .await
 }
 
-struct Bridge(Arc<RustackS3>);
+struct Bridge {
+    s3: Arc<RustackS3>,
+    keys: Arc<Mutex<Keys>>,
+}
+
+/// The keys of uploads.
+#[derive(Default)]
+struct Keys(HashMap<String, Option<String>>);
+
+impl Keys {
+    /// Whether the request is not about an upload of another key than its own.
+    fn check(&self, ctx: &RoutingContext) -> Result<(), S3Error> {
+        let upload = ctx.query_params.iter().find(|(name, _)| name == "uploadId");
+        match upload.and_then(|(_, upload)| self.0.get(upload)) {
+            Some(key) if *key != ctx.key => {
+                let said = "The specified multipart upload does not exist.";
+                Err(S3Error::with_message(S3ErrorCode::NoSuchUpload, said))
+            }
+            _ => Ok(()),
+        }
+    }
+}
 
 type Answered = Result<Response<S3ResponseBody>, S3Error>;
 
@@ -45,8 +76,9 @@ impl S3Handler for Bridge {
         upload: Arc<StagedUpload>,
         ctx: RoutingContext,
     ) -> Answering {
-        let s3 = self.0.clone();
+        let (s3, keys) = (self.s3.clone(), self.keys.clone());
         Box::pin(async move {
+            keys.lock().unwrap().check(&ctx)?;
             let none = Bytes::new();
             match ctx.operation {
                 S3Operation::UploadPart => {
@@ -68,8 +100,9 @@ impl S3Handler for Bridge {
         body: Bytes,
         ctx: RoutingContext,
     ) -> Answering {
-        let s3 = self.0.clone();
+        let (s3, keys) = (self.s3.clone(), self.keys.clone());
         Box::pin(async move {
+            keys.lock().unwrap().check(&ctx)?;
             macro_rules! by {
                 ($handle:ident) => {
                     s3.$handle(input(&parts, body, &ctx)?).await?.into_s3_response()
@@ -79,7 +112,12 @@ impl S3Handler for Bridge {
                 S3Operation::GetObject => by!(handle_get_object),
                 S3Operation::HeadObject => by!(handle_head_object),
                 S3Operation::DeleteObject => by!(handle_delete_object),
-                S3Operation::CreateMultipartUpload => by!(handle_create_multipart_upload),
+                S3Operation::CreateMultipartUpload => {
+                    let begun =
+                        s3.handle_create_multipart_upload(input(&parts, body, &ctx)?).await?;
+                    keys.lock().unwrap().0.insert(begun.upload_id.clone().unwrap(), ctx.key);
+                    begun.into_s3_response()
+                }
                 S3Operation::CompleteMultipartUpload => by!(handle_complete_multipart_upload),
                 S3Operation::ListParts => by!(handle_list_parts),
                 S3Operation::ListMultipartUploads => by!(handle_list_multipart_uploads),

@@ -7,6 +7,7 @@ use std::{
     time::SystemTime,
 };
 
+use ::http::StatusCode;
 use async_trait::async_trait;
 use aws_smithy_types::{DateTime, date_time::Format};
 use axum::{
@@ -16,7 +17,6 @@ use axum::{
     routing::get,
 };
 use conformance::Peer;
-use ::http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 

@@ -14,9 +14,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Document, function, rules};
-use crate::tools::printed;
+use crate::tools::{self, printed};
 
-const REQUIREMENTS: &str = include_str!("requirements.txt");
+/// AWS's own tools.
+const PACKAGES: [&str; 3] =
+    ["aws-sam-cli==1.170.0", "aws-sam-translator==1.115.0", "cfn-lint==1.58.0"];
 
 /// What `validate.py` prints.
 #[derive(Deserialize)]
@@ -108,19 +110,10 @@ fn routes(served: &BTreeSet<String>) -> Result<()> {
     Ok(())
 }
 
-/// Where the tools are. Made anew when the requirements change.
+/// The virtual environment of the tools.
 pub(super) fn install(root: &Path) -> Result<PathBuf> {
-    let venv = root.join("target/sam-venv");
-    let made_by = venv.join("requirements.txt");
-    if fs::read_to_string(&made_by).is_ok_and(|by| by == REQUIREMENTS) {
-        return Ok(venv);
-    }
-    printed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
-    let requirements = root.join("xtask/src/template/requirements.txt");
-    let pip = ["-m", "pip", "install", "--quiet", "--requirement"];
-    printed(Command::new(venv.join("bin/python")).args(pip).arg(requirements))?;
-    fs::write(made_by, REQUIREMENTS)?;
-    Ok(venv)
+    tools::python(root, "sam", &PACKAGES)?;
+    Ok(root.join("target/sam-venv"))
 }
 
 /// The tools look whether code is where the documents say; `cargo xtask package` puts it there.

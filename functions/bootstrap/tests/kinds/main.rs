@@ -157,10 +157,10 @@ async fn a_batch_of_changes_that_failed_comes_again_from_its_first() {
     });
     let (answer, line) = platform.measured(&failing, &batch).await;
     let again = json!([{ "itemIdentifier": "111500000000000006662" }]);
-    assert_eq!(answer.unwrap(), json!({ "batchItemFailures": again }));
+    assert_eq!(answer.unwrap(), json!({ "state": {}, "batchItemFailures": again }));
     assert_eq!(line["errors"], 1);
     let done = Route::feed("feed-test", |_, _| async { Ok(()) });
-    let nothing = json!({ "batchItemFailures": [] });
+    let nothing = json!({ "state": {}, "batchItemFailures": [] });
     assert_eq!(platform.try_run(&done, &batch).await.unwrap(), nothing);
     let empty = json!({ "Records": [], "isFinalInvokeForWindow": true, "shardId": "shard-1" });
     assert_eq!(platform.try_run(&failing, &empty).await.unwrap(), nothing);

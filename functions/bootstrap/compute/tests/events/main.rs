@@ -63,8 +63,9 @@ fn assert_well(route: &Route, answer: &Value) {
         Entry::Connect(_) | Entry::Disconnect(_) | Entry::Message(..) => {
             assert_eq!(answer, &json!({ "statusCode": 200 }), "{name}");
         }
-        Entry::Queue(..) | Entry::Feed(_) => {
-            assert_eq!(answer, &json!({ "batchItemFailures": [] }), "{name}");
+        Entry::Queue(..) => assert_eq!(answer, &json!({ "batchItemFailures": [] }), "{name}"),
+        Entry::Feed(_) => {
+            assert_eq!(answer, &json!({ "state": {}, "batchItemFailures": [] }), "{name}");
         }
         Entry::Timer(..) => assert_eq!(answer, &Value::Null, "{name}"),
         Entry::Call(_) => assert!(answer.get("refused").is_none(), "{name}: {answer}"),

@@ -60,7 +60,7 @@ pub(crate) struct Args {
     /// Between two heartbeats of a device that works, in milliseconds
     #[arg(long, default_value_t = 5_000, hide = true)]
     heartbeat_ms: u64,
-    /// The largest model in MB; looking at one takes up to five times its size in memory
+    /// The largest model in MB
     #[arg(long, default_value_t = 2048)]
     max_model_mb: u64,
     /// An upload in parts is given up when nothing came for so long, in milliseconds
@@ -176,9 +176,21 @@ fn app(args: &Args, store: &Embedded, admin_key: &str) -> App {
     settings.lease.heartbeat_ms = args.heartbeat_ms;
     settings.lease.lease_ms = args.lease_ms;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let engine: Option<Arc<dyn service::Engine>> =
-        if args.no_own_device { None } else { Some(Arc::new(compute::OwnDevice::new(cores))) };
+    let engine: Option<Arc<dyn service::Engine>> = if args.no_own_device {
+        None
+    } else {
+        Some(Arc::new(compute::OwnDevice::new(cores, memory())))
+    };
     App::new(store.ports(), settings, engine)
+}
+
+/// What the platform's own device may take for models, in bytes: half of the machine's memory, or what
+/// most machines have where that is not known.
+fn memory() -> u64 {
+    let refresh = sysinfo::MemoryRefreshKind::nothing().with_ram();
+    let known = sysinfo::RefreshKind::nothing().with_memory(refresh);
+    let total = sysinfo::System::new_with_specifics(known).map(|system| system.total_memory());
+    total.unwrap_or(4 << 30) / 2
 }
 
 /// Tells people on standard error, and programs on standard output. If nobody reads it, the platform

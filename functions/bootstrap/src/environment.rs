@@ -8,8 +8,8 @@ use service::{Settings, models::uploads};
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const UPLOAD_LIMIT: usize = 4 << 20;
 
-/// The largest model, in bytes: looking at it takes up to five times its size, in a function of 1 GB.
-const MODEL_LIMIT: u64 = 160 << 20;
+/// The largest model, in bytes: summing it up must end within a function's 15 minutes.
+const MODEL_LIMIT: u64 = 2 << 30;
 
 /// What a function knows of its deployment.
 pub struct Environment {

@@ -6,12 +6,19 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use inference::Network;
 use protocol::tensor::Named;
-use quick_cache::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 use service::{Engine, Ran};
 use tokio::sync::Semaphore;
 
-/// How many models stay loaded.
+/// About how many models stay loaded; what counts is their memory.
 const LOADED: usize = 32;
+
+/// A model takes so many times its file while it is loaded: the file, decoded, as tensors, and in the
+/// plan of its first run.
+const COPIES: u64 = 5;
+
+/// What a model takes at least, in bytes.
+const LEAST: u64 = 1 << 20;
 
 /// Runs that are expected to take longer than this leave the thread that serves requests, in
 /// milliseconds; changing threads costs more than a short run.
@@ -19,20 +26,38 @@ const INLINE_MS: f64 = 0.5;
 
 /// Loaded models, and as many runs at once as there are cores.
 pub struct OwnDevice {
-    models: Cache<String, Arc<Loaded>>,
+    models: Cache<String, Arc<Loaded>, ByMemory>,
     slots: Semaphore,
+    memory: u64,
+}
+
+#[derive(Clone)]
+struct ByMemory;
+
+impl Weighter<String, Arc<Loaded>> for ByMemory {
+    fn weight(&self, _: &String, loaded: &Arc<Loaded>) -> u64 {
+        loaded.memory
+    }
+}
+
+/// What a file of so many bytes may take, in bytes.
+fn memory_of(file: u64) -> u64 {
+    file.saturating_mul(COPIES).max(LEAST)
 }
 
 struct Loaded {
     network: Network,
+    /// What it may take, in bytes.
+    memory: u64,
     /// What the last run took, in milliseconds, as bits; infinite before the first.
     last_ms: std::sync::atomic::AtomicU64,
 }
 
 impl OwnDevice {
-    /// A device that runs `slots` models at once.
-    pub fn new(slots: usize) -> Self {
-        Self { models: Cache::new(LOADED), slots: Semaphore::new(slots.max(1)) }
+    /// A device that runs `slots` models at once, and whose models take `memory` bytes together.
+    pub fn new(slots: usize, memory: u64) -> Self {
+        let models = Cache::with_weighter(LOADED, memory, ByMemory);
+        Self { models, slots: Semaphore::new(slots.max(1)), memory }
     }
 }
 
@@ -52,17 +77,22 @@ impl Loaded {
 
 #[async_trait]
 impl Engine for OwnDevice {
+    fn takes(&self, bytes: u64) -> bool {
+        memory_of(bytes) <= self.memory
+    }
+
     fn has(&self, checksum: &str) -> bool {
         self.models.get(checksum).is_some()
     }
 
     async fn load(&self, checksum: &str, bytes: Bytes) -> Result<(), String> {
+        let memory = memory_of(bytes.len() as u64);
         let network = tokio::task::spawn_blocking(move || Network::load(&bytes))
             .await
             .map_err(|_| "the model could not be loaded".to_owned())?
             .map_err(|refused| refused.to_string())?;
         let last_ms = f64::INFINITY.to_bits().into();
-        self.models.insert(checksum.to_owned(), Arc::new(Loaded { network, last_ms }));
+        self.models.insert(checksum.to_owned(), Arc::new(Loaded { network, memory, last_ms }));
         Ok(())
     }
 
@@ -80,5 +110,17 @@ impl Engine for OwnDevice {
         };
         drop(slot);
         ran
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_into_its_memory_is_not_taken() {
+        let device = OwnDevice::new(1, 100 << 20);
+        assert!(device.takes(0) && device.takes(20 << 20));
+        assert!(!device.takes((20 << 20) + 1) && !device.takes(u64::MAX));
     }
 }

@@ -18,6 +18,9 @@ pub struct Signature {
 /// an engine carry one.
 #[async_trait]
 pub trait Engine: Send + Sync {
+    /// Whether there is memory for a model whose file has so many bytes.
+    fn takes(&self, bytes: u64) -> bool;
+
     /// Whether the model is loaded, so that `run` needs no bytes.
     fn has(&self, checksum: &str) -> bool;
 

@@ -7,7 +7,10 @@ use domain::{
     model::{Format, Placement},
 };
 
-use crate::{App, OWN_DEVICE, Result, models::Record};
+use crate::{
+    App, OWN_DEVICE, Result,
+    models::{Record, Version},
+};
 
 /// A chosen device.
 pub(super) struct Target {
@@ -63,8 +66,7 @@ async fn look(app: &App, job: &Job, record: &Record, avoid: &[&str]) -> Result<P
         Placement::Shared => &[&job.customer, EVERYONE],
         Placement::Platform => &[],
     };
-    let platform =
-        runs_here(app, &job.wants, record.version.format) && !avoid.contains(&OWN_DEVICE);
+    let platform = runs_here(app, &job.wants, &record.version) && !avoid.contains(&OWN_DEVICE);
     let need = Need {
         wants: &job.wants,
         format: record.version.format,
@@ -104,9 +106,9 @@ async fn look(app: &App, job: &Job, record: &Record, avoid: &[&str]) -> Result<P
 }
 
 /// Whether the platform's own device may run it.
-fn runs_here(app: &App, wants: &Wants, format: Format) -> bool {
-    app.engine().is_some()
-        && format == Format::Onnx
+fn runs_here(app: &App, wants: &Wants, version: &Version) -> bool {
+    app.engine().is_some_and(|engine| engine.takes(version.size))
+        && version.format == Format::Onnx
         && wants.instance_type.as_deref().is_none_or(|kind| kind == "aws")
 }
 

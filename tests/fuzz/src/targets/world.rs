@@ -50,7 +50,7 @@ impl World {
             uploads: Default::default(),
             lease: Default::default(),
         };
-        let own_device = Arc::new(compute::OwnDevice::new(1));
+        let own_device = Arc::new(compute::OwnDevice::new(1, 1 << 30));
         let app = App::new(store.ports(), settings, Some(own_device));
         let routes = registry::routes();
         for route in &routes {

@@ -55,7 +55,8 @@ impl World {
             uploads: Default::default(),
             lease: Default::default(),
         };
-        let app = App::new(store.ports(), settings, Some(Arc::new(compute::OwnDevice::new(1))));
+        let app =
+            App::new(store.ports(), settings, Some(Arc::new(compute::OwnDevice::new(1, 1 << 30))));
         let routes = registry::routes();
         serve_calls(&app, &routes, &store);
 

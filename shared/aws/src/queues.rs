@@ -171,6 +171,7 @@ impl Queues for Sqs {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use aws_smithy_types::error::ErrorMetadata;
     use serde_json::json;
 
     use super::*;
@@ -189,5 +190,22 @@ mod tests {
         let sent = sendable(serde_json::to_vec(&body).unwrap()).unwrap();
         assert!(!sent.contains(['\u{0}', '\u{FFFE}', '\u{FFFF}']));
         assert_eq!(serde_json::from_str::<Value>(&sent).unwrap(), body);
+    }
+
+    #[test]
+    fn a_receipt_of_what_is_over_is_no_error() {
+        let gone = "Value x for parameter ReceiptHandle is invalid. Reason: Message does not exist or \
+                    is not available for visibility timeout change.";
+        let cases = [
+            ("ReceiptHandleIsInvalid", "The input receipt handle is invalid.", true),
+            ("AWS.SimpleQueueService.MessageNotInflight", "", true),
+            ("InvalidParameterValue", gone, true),
+            ("InvalidParameterValue", "VisibilityTimeout is out of range", false),
+            ("AWS.SimpleQueueService.NonExistentQueue", "The queue does not exist", false),
+        ];
+        for (code, said, expected) in cases {
+            let error = ErrorMetadata::builder().code(code).message(said).build();
+            assert_eq!(is_over(&error), expected, "{code}: {said}");
+        }
     }
 }

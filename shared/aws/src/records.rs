@@ -1,5 +1,6 @@
 //! Records: a DynamoDB table. A write is durable and visible when it returns.
 
+mod answers;
 mod range;
 mod write;
 
@@ -15,14 +16,8 @@ use std::{
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
     error::SdkError,
-    operation::{
-        delete_item::DeleteItemError, put_item::PutItemError,
-        transact_write_items::TransactWriteItemsError, update_item::UpdateItemError,
-    },
-    types::{
-        KeysAndAttributes, ReturnValuesOnConditionCheckFailure::AllOld, error as answers,
-        error::TransactionCanceledException,
-    },
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{KeysAndAttributes, ReturnValuesOnConditionCheckFailure::AllOld},
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use clock::SystemClock;
@@ -31,7 +26,11 @@ use ports::{
     records::check_batch,
 };
 
-use self::{range::Range, write::Prepared};
+use self::{
+    answers::{Cancellation, Judged, Judgement, cancellation},
+    range::Range,
+    write::Prepared,
+};
 use crate::{
     attributes::{self, Attributes, SORT},
     clients::Clients,
@@ -130,7 +129,7 @@ impl Table {
         R: std::fmt::Debug,
     {
         match error.as_service_error().map(Judged::judged) {
-            Some(Judgement::Failed(old)) => Refusal::Final(failed(old)),
+            Some(Judgement::Failed(old)) => Refusal::Final(answers::failed(old)),
             Some(Judgement::Conflict) => Refusal::Conflict(self.request(action).failed(error)),
             _ => Refusal::Final(self.request(action).failed(error)),
         }
@@ -150,7 +149,7 @@ impl Table {
         Err(match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                 match cancellation(cancelled) {
-                    Cancellation::Failed(old) => Refusal::Final(self::failed(old)),
+                    Cancellation::Failed(old) => Refusal::Final(answers::failed(old)),
                     Cancellation::Invalid(why) => Refusal::Final(Error::Invalid(why)),
                     Cancellation::Other => Refusal::Conflict(failed(error)),
                 }
@@ -308,69 +307,6 @@ impl Records for Table {
 
     async fn durable(&self, _token: Token) -> Result<()> {
         Ok(())
-    }
-}
-
-/// What a condition found, and what else came in the way of one write.
-enum Judgement<'a> {
-    Failed(Option<&'a Attributes>),
-    Conflict,
-    Other,
-}
-
-/// The errors of the three writes, which say the same.
-trait Judged {
-    fn judged(&self) -> Judgement<'_>;
-}
-
-macro_rules! judged {
-    ($($error:ident)+) => {$(
-        impl Judged for $error {
-            fn judged(&self) -> Judgement<'_> {
-                match self {
-                    Self::ConditionalCheckFailedException(
-                        answers::ConditionalCheckFailedException { item, .. },
-                    ) => Judgement::Failed(item.as_ref()),
-                    Self::TransactionConflictException(_) => Judgement::Conflict,
-                    _ => Judgement::Other,
-                }
-            }
-        }
-    )+};
-}
-
-judged!(PutItemError UpdateItemError DeleteItemError);
-
-/// Why a transaction was cancelled.
-enum Cancellation<'a> {
-    Failed(Option<&'a Attributes>),
-    Invalid(String),
-    /// It collided, or there was no capacity.
-    Other,
-}
-
-/// One reason for each write, in order, most of them `None`.
-/// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
-fn cancellation(cancelled: &TransactionCanceledException) -> Cancellation<'_> {
-    for reason in cancelled.cancellation_reasons() {
-        match reason.code() {
-            Some("ConditionalCheckFailed") => return Cancellation::Failed(reason.item()),
-            Some("ValidationError" | "ItemCollectionSizeLimitExceeded") => {
-                let why = reason.message().unwrap_or("a write of the transaction is malformed");
-                return Cancellation::Invalid(why.to_owned());
-            }
-            _ => {}
-        }
-    }
-    Cancellation::Other
-}
-
-fn failed(old: Option<&Attributes>) -> Error {
-    // an answer without the item comes with no attributes at all
-    match old.filter(|old| !old.is_empty()).map(|old| item(old.clone())) {
-        None => Error::ConditionFailed(None),
-        Some(Ok((_, item))) => Error::ConditionFailed(Some(item)),
-        Some(Err(error)) => error,
     }
 }
 

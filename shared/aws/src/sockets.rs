@@ -100,3 +100,24 @@ impl Sockets for Connections {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::*;
+
+    #[test]
+    fn an_id_that_never_was_is_gone_and_other_mistakes_are_not() {
+        let cases = [
+            ("GoneException", "null", true),
+            ("BadRequestException", "Invalid connectionId: never-was", true),
+            ("BadRequestException", "Malformed body", false),
+            ("ForbiddenException", "Forbidden", false),
+        ];
+        for (code, said, expected) in cases {
+            let error = ErrorMetadata::builder().code(code).message(said).build();
+            assert_eq!(is_gone(&error), expected, "{code}: {said}");
+        }
+    }
+}

@@ -6,6 +6,7 @@
 
 mod cloud;
 mod emulators;
+mod items;
 mod missing;
 
 use std::time::Duration;

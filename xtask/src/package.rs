@@ -21,16 +21,13 @@ pub(crate) const BUNDLES: [(&str, u64); 2] = [("light", 12_000_000), ("compute",
 /// <https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html>
 const GLIBC: (u32, u32) = (2, 34);
 
-/// Builds target/bundles/{light,compute}/bootstrap for Lambda, and checks them
+/// Builds target/bundles/{light,compute}/bootstrap for Lambda, and checks them; where this machine's glibc
+/// is newer than Lambda's, they are linked with zig, out of the PyPI package `ziglang`
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// For which of Lambda's processors; another than this machine's needs its Rust target installed
     #[arg(long, value_enum, default_value_t = Arch::here())]
     arch: Arch,
-    /// Link with zig (out of the PyPI package `ziglang`): for another processor, or where this
-    /// machine's glibc is newer than Lambda's
-    #[arg(long)]
-    zig: bool,
     /// Only check what was built before
     #[arg(long)]
     check: bool,
@@ -94,13 +91,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         for (symbol, version) in program.newer_than(GLIBC) {
             broken.push(format!(
-                "{name}: {symbol} needs {version}, and Lambda has GLIBC_{}.{}: build with --zig",
+                "{name}: {symbol} needs {version}, and Lambda has GLIBC_{}.{}",
                 GLIBC.0, GLIBC.1
             ));
         }
     }
     ensure!(broken.is_empty(), "{}", broken.join("\n"));
     Ok(())
+}
+
+/// The version of this machine's glibc; `None` where there is none.
+fn own_glibc() -> Option<(u32, u32)> {
+    let said = Command::new("getconf").arg("GNU_LIBC_VERSION").output().ok()?;
+    elf::version(String::from_utf8(said.stdout).ok()?.trim().strip_prefix("glibc ")?)
 }
 
 /// Where a bundle's program is.
@@ -117,13 +120,13 @@ fn build(root: &Path, arguments: &Arguments) -> Result<()> {
     }
     let triple = arguments.arch.triple();
     let mut built = root.join("target");
-    // without a target, so that what a release build has made for the machine itself is shared
-    if arguments.zig || arguments.arch != Arch::here() {
+    let is_foreign = arguments.arch != Arch::here();
+    if is_foreign {
         command.args(["--target", triple]);
         built.push(triple);
     }
-    if arguments.zig {
-        zig::link_with(&mut command, root, triple, GLIBC)?;
+    if is_foreign || own_glibc().is_none_or(|own| own > GLIBC) {
+        zig::link_with(&mut command, root, triple, GLIBC, is_foreign)?;
     }
     let status = command.status().context("cannot run cargo")?;
     if !status.success() {

@@ -5,7 +5,8 @@ use api::Route;
 
 /// All functions, area by area.
 pub fn routes() -> Vec<Route> {
-    [light_registry::routes(), compute::routes(), adapter_routes::routes()].concat()
+    let areas = [light_registry::routes(), compute::routes(), adapter_routes::routes()];
+    areas.into_iter().flatten().collect()
 }
 
 /// The OpenAPI document of all HTTP routes, as it is checked in.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::{rt::sleep::TokioSleep, time::SystemTimeSource};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::{
     behavior_version::BehaviorVersion, stalled_stream_protection::StalledStreamProtectionConfig,
 };
@@ -20,6 +20,10 @@ use crate::config::{Config, limits};
 
 /// How often a request is sent at most; the SDK waits between two with growing, random pauses.
 const ATTEMPTS: u32 = 3;
+
+/// Those that sign for every service of AWS.
+/// <https://docs.aws.amazon.com/acm/latest/userguide/acm-concepts.html#ATS>
+const AMAZON_ROOTS: &str = include_str!("roots.pem");
 
 /// One client of each service.
 #[derive(Clone, Debug)]
@@ -68,6 +72,7 @@ fn base(config: &Config) -> SdkConfig {
     let https = aws_smithy_http_client::Builder::new()
         .pool_idle_timeout(limits::IDLE)
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(trust(config))
         .build_https();
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
@@ -82,6 +87,15 @@ fn base(config: &Config) -> SdkConfig {
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .build()
+}
+
+/// Whose certificates are believed: Amazon's, and where a service is elsewhere, those that the machine
+/// believes. Reading these takes two thirds of a function's start.
+fn trust(config: &Config) -> TlsContext {
+    let store = TrustStore::empty()
+        .with_native_roots(config.endpoints.are_given())
+        .with_pem_certificate(AMAZON_ROOTS);
+    TlsContext::builder().with_trust_store(store).build().unwrap_or_default()
 }
 
 fn timeouts() -> aws_smithy_types::timeout::TimeoutConfigBuilder {

@@ -44,6 +44,11 @@ impl Endpoints {
     pub(crate) fn of(&self, service: &str) -> Option<&str> {
         self.by_service.get(service).or(self.all.as_ref()).map(String::as_str)
     }
+
+    /// Whether any service is elsewhere.
+    pub(crate) fn are_given(&self) -> bool {
+        self.all.is_some() || !self.by_service.is_empty()
+    }
 }
 
 /// What is wrong with the environment, all of it at once.

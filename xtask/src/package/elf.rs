@@ -48,9 +48,9 @@ impl Program {
                 let version = versions.version(versions.version_index(endian, index))?;
                 let name = version.map(|version| String::from_utf8_lossy(version.name()));
                 let glibc = name.as_deref().and_then(|name| name.strip_prefix("GLIBC_"));
-                if let Some(version) = glibc.and_then(parse) {
+                if let Some(needed) = glibc.and_then(self::version) {
                     let name = symbols.symbol_name(endian, symbol)?;
-                    needs.push((String::from_utf8_lossy(name).into_owned(), version));
+                    needs.push((String::from_utf8_lossy(name).into_owned(), needed));
                 }
             }
         }
@@ -75,7 +75,7 @@ impl Program {
 }
 
 /// `2.34`, and `2.2.5` as 2.2; `None` for what is no number, such as `PRIVATE`.
-fn parse(text: &str) -> Option<Version> {
+pub(super) fn version(text: &str) -> Option<Version> {
     let mut numbers = text.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
@@ -104,9 +104,9 @@ mod tests {
 
     #[test]
     fn versions_are_compared_as_numbers() {
-        assert_eq!(parse("2.34"), Some((2, 34)));
-        assert!(parse("2.4") < parse("2.34"));
-        assert_eq!(parse("2.2.5"), Some((2, 2)));
-        assert_eq!(parse("PRIVATE"), None);
+        assert_eq!(version("2.34"), Some((2, 34)));
+        assert!(version("2.4") < version("2.34"));
+        assert_eq!(version("2.2.5"), Some((2, 2)));
+        assert_eq!(version("PRIVATE"), None);
     }
 }

@@ -9,12 +9,14 @@ use crate::tools;
 /// <https://pypi.org/project/ziglang/>
 const PACKAGE: &str = "ziglang==0.17.1";
 
-/// Makes `cargo` compile C and link with zig, for `triple` and this version of glibc.
+/// Makes `cargo` link with zig, for `triple` and this version of glibc; of a foreign processor it compiles
+/// C too.
 pub(super) fn link_with(
     cargo: &mut Command,
     root: &Path,
     triple: &str,
     (major, minor): (u32, u32),
+    is_foreign: bool,
 ) -> Result<()> {
     let python = tools::python(root, "zig", &[PACKAGE])?;
     let processor = triple.split('-').next().unwrap_or_default();
@@ -30,6 +32,8 @@ pub(super) fn link_with(
     tools::write_executable(&compiler, &script).context("cannot write the linker")?;
     let variable = triple.replace('-', "_");
     cargo.env(format!("CARGO_TARGET_{}_LINKER", variable.to_uppercase()), &compiler);
-    cargo.env(format!("CC_{variable}"), &compiler);
+    if is_foreign {
+        cargo.env(format!("CC_{variable}"), &compiler);
+    }
     Ok(())
 }

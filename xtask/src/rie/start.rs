@@ -32,6 +32,8 @@ pub(super) fn to_first_poll(program: &Path, handler: &str) -> Result<Duration> {
     let mut process = Command::new(program)
         .env_clear()
         .envs(super::environment())
+        // as on Lambda: where a service is elsewhere, other certificates are read too
+        .env_remove("AWS_ENDPOINT_URL")
         .env("_HANDLER", handler)
         .env("AWS_LAMBDA_RUNTIME_API", &address)
         .env("AWS_LAMBDA_FUNCTION_NAME", handler)

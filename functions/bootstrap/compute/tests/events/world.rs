@@ -160,6 +160,7 @@ impl Api<'_> {
                     "file_name": "mlp.onnx",
                     "size": FILE.len(),
                     "checksum": checksum,
+                    "part_size": 5 << 20,
                     "parts": [checksum],
                 }),
             )

@@ -60,7 +60,7 @@ impl Arch {
 
 /// Makes the bundles for this machine's processor, with its own linker.
 pub(crate) fn for_here() -> Result<()> {
-    run(&Arguments { arch: Arch::here(), zig: false, check: false })
+    run(&Arguments { arch: Arch::here(), check: false })
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {

@@ -95,8 +95,9 @@ async fn a_model_that_comes_in_parts_is_ready_after_its_event() {
 }
 
 #[tokio::test]
-async fn queued_work_runs_on_the_deployments_own_device() {
+async fn queued_work_runs_on_the_deployments_own_device_when_no_other_is_there() {
     let world = World::new().await;
+    world.run("socket-bye").await;
     world.run("queue-work").await;
     let job = inference::get(&world.app, &world.customer, &world.queued).await.unwrap();
     assert_eq!(

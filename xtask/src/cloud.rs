@@ -32,6 +32,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let dcmp = build::dcmp()?;
     let sam = template::tools(&root)?;
     let python = tools::python(&root, "ministack", &emulator::PACKAGES)?;
+    // a second one in a process is no harm
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new()?;
     let emulator = Emulator::start(&root, python, sam)?;
     let deployed = emulator.deploy()?;

@@ -14,8 +14,7 @@ use serde_json::Value;
 use crate::{process::Process, tools::printed};
 
 /// MiniStack (MIT), which runs our template and our programs.
-pub(super) const PACKAGES: [&str; 3] =
-    ["ministack==1.5.33", "aws-sam-translator==1.115.0", "boto3==1.44.5"];
+pub(super) const PACKAGES: [&str; 2] = ["ministack==1.5.33", "aws-sam-translator==1.115.0"];
 
 const STACK: &str = "dcmp-cloud";
 const STAGE: &str = "cloud";

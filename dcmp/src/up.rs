@@ -61,7 +61,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 5_000, hide = true)]
     heartbeat_ms: u64,
     /// The largest model in MB
-    #[arg(long, default_value_t = 2048)]
+    #[arg(long, default_value_t = 8192)]
     max_model_mb: u64,
     /// An upload in parts is given up when nothing came for so long, in milliseconds
     #[arg(long, default_value_t = 24 * 3600 * 1000, hide = true)]

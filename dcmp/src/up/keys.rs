@@ -124,7 +124,7 @@ mod tests {
             public_url: None,
             heartbeat_ms: 5_000,
             lease_ms: 15_000,
-            max_model_mb: 2048,
+            max_model_mb: 8192,
             upload_idle_ms: 60_000,
         }
     }

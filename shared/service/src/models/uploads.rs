@@ -24,7 +24,7 @@ pub use validate::validate;
 /// What an upload may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The largest file in bytes: looking at a model takes up to five times its size in memory.
+    /// The largest file in bytes.
     pub max_size: u64,
     /// An upload is given up when no part came for so long, in milliseconds.
     pub idle_ms: u64,

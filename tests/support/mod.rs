@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -34,6 +35,8 @@ pub fn fixture_json(name: &str) -> Value {
 pub struct Process {
     child: Child,
     said: Arc<Mutex<String>>,
+    /// Reads what it says, to the end.
+    listening: Option<JoinHandle<()>>,
 }
 
 impl Process {
@@ -41,13 +44,13 @@ impl Process {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let (kept, mut stderr) = (said.clone(), child.stderr.take().unwrap());
-        std::thread::spawn(move || {
+        let listening = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = stderr.read(&mut buffer) {
                 kept.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
             }
         });
-        Self { child, said }
+        Self { child, said, listening: Some(listening) }
     }
 
     pub fn said(&self) -> String {
@@ -80,9 +83,13 @@ impl Process {
         self.code()
     }
 
-    /// Waits for its exit code.
+    /// Waits for its exit code, and until all that it said is known.
     pub fn code(&mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
+        let code = self.child.wait().unwrap().code();
+        if let Some(listening) = self.listening.take() {
+            listening.join().unwrap();
+        }
+        code
     }
 
     /// The most memory that it had at a time, in bytes (Linux).

@@ -107,6 +107,19 @@ async fn done(platform: &Platform, body: Value) -> Value {
 }
 
 #[tokio::test]
+async fn a_picture_that_was_cut_off_is_refused() {
+    let platform = Platform::start();
+    let cases = fixture_json("adapters/cases.json");
+    let model = pictures(&platform.client, &cases).await;
+    let photo = text(&cases["files"]["photo.jpg"]);
+    for length in [400, 1100, 1600] {
+        let picture = json!({ "image": &photo[..length] });
+        let refused = infer(&platform, json!({ "model_id": model, "input": picture })).await;
+        assert_refused(refused, 400, "VALIDATION_ERROR", &["input.image", "cannot be read"]);
+    }
+}
+
+#[tokio::test]
 async fn a_job_keeps_the_labels_that_it_began_with() {
     let platform = Platform::start();
     let cases = fixture_json("adapters/cases.json");
@@ -162,6 +175,15 @@ async fn rows_are_ordered_checked_and_answered_row_by_row() {
     let (_, job) = infer(&platform, json!({ "model_id": model, "input": [row, values] })).await;
     assert_eq!(job["result"][0], job["result"][1], "{job}");
     assert_eq!(job["result"].as_array().map(Vec::len), Some(2));
+
+    // the schema as it is shown means the same when it is sent back
+    let path = format!("/models/{model}");
+    let shown = platform.client.get(&path).await.1["input_schema"].clone();
+    let request = platform.client.request(reqwest::Method::PATCH, &format!("{path}/schema"));
+    let (status, body) = answer(request.json(&json!({ "input_schema": shown }))).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let (_, again) = infer(&platform, json!({ "model_id": model, "input": row })).await;
+    assert_eq!(again["result"]["score"], score, "{again}");
 
     // what is wrong, all at once, with places
     let mut wrong = row.clone();
@@ -242,6 +264,10 @@ async fn adapters_that_do_not_fit_the_model_are_refused_at_upload() {
         (
             &[("postprocessing", "top_k_labels"), ("output_schema", r#"{"x-adapter": {"k": 0}}"#)],
             &["postprocessing", "x-adapter.k"],
+        ),
+        (
+            &[("postprocessing", "top_k_labels"), ("output_schema", r#"{"x-adapter": {"kk": 1}}"#)],
+            &["postprocessing", "`kk`", "`k`"],
         ),
         (
             &[("input_schema", r#"{"unevaluatedProperties": false}"#)],

@@ -93,12 +93,12 @@ async fn pages_that_cannot_be() {
             assert_refused(refused, 400, "VALIDATION_ERROR", &["limit: ", "1 to 200"]);
         }
         let long = "A".repeat(2_000);
-        for cursor in ["*", "a", "_w", long.as_str()] {
+        for cursor in ["", "*", "a", "_w", long.as_str()] {
             let refused = client.get(&format!("{path}?cursor={cursor}")).await;
             assert_refused(refused, 400, "VALIDATION_ERROR", &["cursor: ", "`next_cursor`"]);
         }
         // a cursor of somebody's own making shows nothing that is not theirs, and breaks nothing
-        for cursor in ["", "AA", "e30", "c21vZGVs", "b35-fn5-"] {
+        for cursor in ["AA", "e30", "c21vZGVs", "b35-fn5-"] {
             let (status, body) = client.get(&format!("{path}?cursor={cursor}")).await;
             assert!(status == StatusCode::OK || status == StatusCode::BAD_REQUEST, "{body}");
         }

@@ -82,6 +82,8 @@ async fn an_upload_goes_on_after_a_crash() {
         (&begun["status"], &begun["upload"]["part_count"]),
         (&json!("uploading"), &json!(3))
     );
+    // nothing is known of a file that is not there
+    assert_eq!((&begun["input_shape"], &begun["output_shape"]), (&Value::Null, &Value::Null));
     let id = text(&begun["id"]);
     send(&platform.client, id, &file, 2).await;
     platform.crash_and_restart();

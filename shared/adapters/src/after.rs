@@ -1,7 +1,7 @@
 //! What is done behind a model: its tensors become an answer in words.
 
 use protocol::tensor::{Dtype, Named, Spec};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{
     Map, Value,
     value::{RawValue, to_raw_value},
@@ -35,6 +35,14 @@ enum Kind {
 struct Options {
     /// The output that is read, of a model with several.
     output: Option<String>,
+}
+
+/// The options of an adapter that has none of its own.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Alone {
+    #[serde(rename = "output")]
+    _output: IgnoredAny,
 }
 
 impl After {
@@ -75,7 +83,10 @@ impl After {
         let kind = match name {
             "top_k_labels" => Kind::TopK(top_k::TopK::new(schema, labels, found()?)?),
             "binary_classification" => Kind::Binary(binary::Binary::new(schema, labels, found()?)?),
-            "regression" => Kind::Regression,
+            "regression" => {
+                options::read::<Alone>(schema)?;
+                Kind::Regression
+            }
             _ => return Err(format!("there is no adapter `{name}`")),
         };
         let output = match kind {

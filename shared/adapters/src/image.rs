@@ -20,7 +20,7 @@ use resize::Fit;
 
 /// `x-adapter` of an image model's `input_schema`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct Options {
     /// `[height, width]` of a model whose own are open.
     size: Option<[u32; 2]>,

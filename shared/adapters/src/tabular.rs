@@ -18,7 +18,7 @@ const MAX_NAMED: usize = 10;
 
 /// `x-adapter` of a tabular model's `input_schema`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct Options {
     /// The features in the model's order; by default as `properties` are declared.
     features: Option<Vec<String>>,

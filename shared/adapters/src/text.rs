@@ -24,7 +24,7 @@ const USUAL_LENGTH: usize = 512;
 
 /// `x-adapter` of a text model's `input_schema`.
 #[derive(Debug, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct Options {
     /// The content of a `tokenizer.json`, as an object or as a text.
     tokenizer: Option<Value>,

@@ -46,7 +46,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
             let bytes = URL_SAFE_NO_PAD.decode(&cursor).ok();
             bytes
                 .and_then(|bytes| String::from_utf8(bytes).ok())
-                .filter(|c| c.len() <= 512)
+                .filter(|position| (1..=512).contains(&position.len()))
                 .ok_or_else(|| {
                     service::Error::invalid(
                         "cursor",

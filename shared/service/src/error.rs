@@ -77,7 +77,11 @@ impl Error {
     }
 
     pub(crate) fn no_model(id: &str) -> Self {
-        Self::NoModel(format!("there is no model `{id}`; GET /api/v1/models lists yours"))
+        let hint = match id.contains('@') {
+            true => "name it without its version here",
+            false => "GET /api/v1/models lists yours",
+        };
+        Self::NoModel(format!("there is no model `{id}`; {hint}"))
     }
 
     /// The same of a model that the path names.

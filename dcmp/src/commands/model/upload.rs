@@ -26,7 +26,7 @@ use crate::{client::Connection, exit::usage, output, progress};
 A file over 4 MB goes in parts. When that is interrupted, run the same command again, wherever you
 are: what is there is not sent twice.")]
 pub(super) struct Args {
-    /// The model, an ONNX file with its weights in it
+    /// The model: an ONNX file with its weights in it, or a TorchScript archive (`.pt`)
     file: PathBuf,
     /// What to call it [default: the file's name]
     #[arg(long)]

@@ -1,7 +1,7 @@
 //! `binary_classification`: one class or the other, by a threshold.
 
 use protocol::tensor::Spec;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::{Map, Value};
 
 use super::{
@@ -12,15 +12,18 @@ use crate::options;
 
 /// `x-adapter` of the model's `output_schema`.
 #[derive(Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct Options {
     threshold: f32,
     activation: Activation,
+    /// Read before, for every adapter.
+    #[serde(rename = "output")]
+    _output: IgnoredAny,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threshold: 0.5, activation: Activation::Auto }
+        Self { threshold: 0.5, activation: Activation::Auto, _output: IgnoredAny }
     }
 }
 
@@ -47,7 +50,7 @@ impl Binary {
         labels: Option<&[String]>,
         output: &Spec,
     ) -> Result<Self, String> {
-        let Options { threshold, activation } = options::read(schema)?;
+        let Options { threshold, activation, .. } = options::read(schema)?;
         if !threshold.is_finite() {
             return Err("x-adapter.threshold: expected a number such as 0.5".to_owned());
         }

@@ -1,7 +1,7 @@
 //! `top_k_labels`: the most probable classes with their names.
 
 use protocol::tensor::Spec;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::{Map, Value};
 
 use super::{
@@ -12,15 +12,18 @@ use crate::options;
 
 /// `x-adapter` of a classifier's `output_schema`.
 #[derive(Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct Options {
     k: usize,
     activation: Activation,
+    /// Read before, for every adapter.
+    #[serde(rename = "output")]
+    _output: IgnoredAny,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { k: 5, activation: Activation::Auto }
+        Self { k: 5, activation: Activation::Auto, _output: IgnoredAny }
     }
 }
 
@@ -50,7 +53,7 @@ impl TopK {
         labels: Option<&[String]>,
         output: &Spec,
     ) -> Result<Self, String> {
-        let Options { k, activation } = options::read(schema)?;
+        let Options { k, activation, .. } = options::read(schema)?;
         if k == 0 {
             return Err("x-adapter.k is 0; give 1 or more".to_owned());
         }

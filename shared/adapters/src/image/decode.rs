@@ -58,6 +58,9 @@ fn damaged(error: image::ImageError) -> String {
 /// Reads a picture; grey becomes colour and colour grey as the model needs, transparency is dropped,
 /// as Pillow's `convert` does. The error is a sentence.
 pub(super) fn decode(bytes: &[u8], channels: usize) -> Result<Picture, String> {
+    if !has_end(bytes) {
+        return Err("the image cannot be read: it ends early; send the whole file".to_owned());
+    }
     let mut decoder = open(bytes)?;
     let orientation = decoder.orientation().map_err(damaged)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
@@ -68,6 +71,27 @@ pub(super) fn decode(bytes: &[u8], channels: usize) -> Result<Picture, String> {
         _ => image.into_rgb8().into_raw(),
     };
     Ok(Picture { width, height, channels, data })
+}
+
+/// Whether a JPEG whose first scan begins also has an end: of one that was cut off, the decoder makes up
+/// the rest. Within a scan, the marker of the end stands for nothing else.
+/// <https://www.w3.org/Graphics/JPEG/itu-t81.pdf>, annex B
+fn has_end(bytes: &[u8]) -> bool {
+    let Some(mut rest) = bytes.strip_prefix(&[0xff, 0xd8]) else { return true };
+    while let [0xff, marker, tail @ ..] = rest {
+        rest = match (marker, tail) {
+            // bytes that fill up
+            (0xff, _) => &rest[1..],
+            (0xda, _) => return tail.windows(2).any(|pair| pair == [0xff, 0xd9]),
+            (0x01 | 0xd0..=0xd7, _) => tail,
+            (_, [high, low, ..]) => {
+                let length = usize::from(u16::from_be_bytes([*high, *low]));
+                tail.get(length..).unwrap_or_default()
+            }
+            _ => return true,
+        };
+    }
+    true
 }
 
 /// The luminance of ITU-R 601, which Pillow and OpenCV use; the image crate's own is of 709.

@@ -31,10 +31,11 @@ pub struct Summary {
     pub reason: Option<String>,
     /// RFC 3339, UTC.
     pub uploaded_at: String,
-    /// Shape of the first input; `null` where any size is accepted.
-    pub input_shape: Vec<Option<usize>>,
-    /// Shape of the first output.
-    pub output_shape: Vec<Option<usize>>,
+    /// Shape of the first input, `null` where any size is accepted; all of it `null` of a version that is
+    /// not ready.
+    pub input_shape: Option<Vec<Option<usize>>>,
+    /// Likewise of the first output.
+    pub output_shape: Option<Vec<Option<usize>>>,
     /// Every input with name, type and shape.
     pub inputs: Vec<Spec>,
     /// Every output with name, type and shape.

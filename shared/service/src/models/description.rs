@@ -47,6 +47,21 @@ impl Description {
     }
 }
 
+impl Description {
+    /// The schema of the input as its owner is shown it. JSON objects have no order, so that of a table's
+    /// columns is written out: whoever sends the schema back means the same.
+    pub(super) fn shown_input_schema(&self) -> Option<Map<String, Value>> {
+        let mut schema = self.input_schema.clone()?;
+        if self.preprocessing == Some(Preprocessing::Tabular) && !self.features.is_empty() {
+            let options = schema.entry("x-adapter").or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(options) = options {
+                options.entry("features").or_insert_with(|| self.features.clone().into());
+            }
+        }
+        Some(schema)
+    }
+}
+
 /// What an owner says of a new model.
 #[derive(Clone, Debug, Default)]
 pub struct About {

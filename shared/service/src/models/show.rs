@@ -45,7 +45,7 @@ pub async fn complete(app: &App, shown: rest::Summary) -> Result<rest::Model> {
     };
     Ok(rest::Model {
         summary: shown,
-        input_schema: description.input_schema.clone().map(Value::Object),
+        input_schema: description.shown_input_schema().map(Value::Object),
         output_schema: description.output_schema.clone().map(Value::Object),
         labels: description.labels.clone(),
     })
@@ -133,7 +133,7 @@ pub(super) async fn newest(app: &App, head: &Head) -> Result<Arc<Version>> {
 
 /// A model in one of its versions.
 pub(super) fn summary(head: &Head, version: &Version) -> rest::Summary {
-    let first = |specs: &[Spec]| specs.first().map(|spec| spec.shape.clone()).unwrap_or_default();
+    let first = |specs: &[Spec]| specs.first().map(|spec| spec.shape.clone());
     rest::Summary {
         id: head.id.clone(),
         name: head.name.clone(),

@@ -1,7 +1,6 @@
 //! How a new version goes with its model: with the adapters that the model has, and with what callers
 //! of the version before rely on.
 
-use domain::model::{Postprocessing, Preprocessing};
 use protocol::tensor::Spec;
 
 use super::{Head, Version, revisions};
@@ -31,23 +30,17 @@ impl Fitting {
         {
             return Ok(known.clone());
         }
-        let before = head.preprocessing.is_some_and(|name| name != Preprocessing::Passthrough);
-        let after = head.postprocessing.is_some_and(|name| name != Postprocessing::Passthrough);
-        let mut warning = None;
-        if before || after {
-            let description = revisions::description(app, &head.id, head.revision).await?;
-            let Signature { inputs, outputs } = signature;
-            match adapters::check(app, &description, inputs, outputs).await {
-                Err(unfit @ Error::Invalid(_)) if head.newest.is_some() => {
-                    warning = Some(format!(
-                        "the model's adapters do not fit this version: {unfit}; change them with PATCH \
-                         /api/v1/models/{}/schema",
-                        head.id
-                    ));
-                }
-                checked => checked?,
-            }
-        }
+        let description = revisions::description(app, &head.id, head.revision).await?;
+        let Signature { inputs, outputs } = signature;
+        let warning = match adapters::check(app, &description, inputs, outputs).await {
+            Ok(()) => None,
+            Err(unfit @ Error::Invalid(_)) if head.newest.is_some() => Some(format!(
+                "the model's adapters do not fit this version: {unfit}; change them with PATCH \
+                 /api/v1/models/{}/schema",
+                head.id
+            )),
+            Err(error) => return Err(error),
+        };
         self.0 = Some((head.revision, warning.clone()));
         Ok(warning)
     }

@@ -56,10 +56,12 @@ pub(super) async fn run(deployed: &Deployed, emulator: &Emulator, dcmp: &Path) -
     step("a picture becomes labels", journey.picture()).await?;
     step("a large model comes in parts", journey.parts()).await?;
     step("a job goes on without its caller", journey.goes_on(&model)).await?;
-    step("a device is stopped, another takes over", journey.takes_over(&mut doomed, &model))
-        .await?;
-    step("a job is cancelled", journey.cancel(&model)).await?;
+    let other = journey.takes_over(&mut doomed, &model);
+    let other = step("a device is stopped, another takes over", other).await?;
+    // before the device leaves, and the lists with it
     step("the feed is folded", journey.folded()).await?;
+    drop(other);
+    step("a job is cancelled", journey.cancel(&model)).await?;
     step("a schedule fires", journey.schedule()).await
 }
 
@@ -192,8 +194,8 @@ impl Journey<'_> {
         close(&result["data"], &case["output"]["data"])
     }
 
-    /// The only device does not answer any more, and is killed when another is there.
-    async fn takes_over(&self, doomed: &mut Process, model: &str) -> Result<()> {
+    /// The only device does not answer any more, and is killed when another is there, which stays.
+    async fn takes_over(&self, doomed: &mut Process, model: &str) -> Result<Process> {
         doomed.signal("STOP")?;
         let case = mlp_case()?;
         let body = json!({ "model_id": model, "input": case["input"], "placement": "own" });
@@ -204,7 +206,6 @@ impl Journey<'_> {
             })
             .collect();
         tokio::time::sleep(Duration::from_secs(1)).await;
-        // stays for what comes after
         let other = self.device("second").await?;
         doomed.signal("KILL")?;
         let mut again = 0;
@@ -219,8 +220,7 @@ impl Journey<'_> {
             again += usize::from(job["attempts"].as_u64() > Some(1));
         }
         ensure!(again > 0, "no job was given to the device that was stopped");
-        drop(other);
-        Ok(())
+        Ok(other)
     }
 
     async fn cancel(&self, model: &str) -> Result<()> {
@@ -242,7 +242,7 @@ impl Journey<'_> {
         let counted = |body: &Value| {
             let devices = body["devices"].as_array()?;
             let done = devices.iter().filter_map(|one| one["metrics"]["tasks_completed"].as_u64());
-            (done.sum::<u64>() > TOGETHER as u64).then_some(())
+            (done.sum::<u64>() >= TOGETHER as u64).then_some(())
         };
         self.customer.until("/devices", "the devices' statistics", counted).await
     }

@@ -58,9 +58,9 @@ impl Arch {
     }
 }
 
-/// Makes the bundles for this machine's processor.
+/// Builds the bundles for this machine's processor, whatever their size: for who only runs them.
 pub(crate) fn for_here() -> Result<()> {
-    run(&Arguments { arch: Arch::here(), check: false })
+    build(&crate::root(), &Arguments { arch: Arch::here(), check: false })
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {

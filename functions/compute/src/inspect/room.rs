@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const ROOM_MB: u32 = 2048;
 
 /// A file takes so many times its size: itself, decoded, as the engine's tensors, and in the plan of
-/// the run on zeros (`cargo xtask bench upload` shows it).
+/// the run on zeros (`cargo xtask bench upload --size 100MB` shows it).
 const COPIES: u32 = 5;
 
 /// What reading takes beside the file, in MB: structure, constants, a run on zeros.

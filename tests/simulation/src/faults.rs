@@ -4,7 +4,7 @@ mod invocation;
 mod ports;
 mod sabotage;
 
-use std::{str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 pub use invocation::Ended;
 pub(crate) use invocation::Invocation;
@@ -78,6 +78,17 @@ impl Faults {
     };
 }
 
+/// As they are asked for.
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let often =
+            [self.crash, self.lost, self.killed, self.unanswered, self.replayed, self.redelivered];
+        let some = GROUPS.iter().zip(often).filter(|(_, often)| *often > 0.0);
+        let some: Vec<&str> = some.map(|(group, _)| *group).collect();
+        f.write_str(if some.is_empty() { "none".to_owned() } else { some.join(",") }.as_str())
+    }
+}
+
 /// Groups, with commas between them; `all`, `none`.
 impl FromStr for Faults {
     type Err = String;
@@ -121,7 +132,9 @@ mod tests {
     #[test]
     fn all_groups_are_all_faults() {
         assert_eq!(GROUPS.join(",").parse(), Ok(Faults::ALL));
-        assert_eq!("none".parse(), Ok(Faults::NONE));
+        for faults in ["none", "network", "devices,feed"] {
+            assert_eq!(faults.parse::<Faults>().unwrap().to_string(), faults);
+        }
         assert!("devices,weather".parse::<Faults>().is_err());
     }
 }

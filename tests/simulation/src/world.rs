@@ -77,13 +77,20 @@ pub struct Failure {
     pub violation: String,
 }
 
+impl Failure {
+    /// Of its world.
+    pub fn seed(&self) -> u64 {
+        self.plan.seed
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Plan { seed, devices, tasks, .. } = self.plan;
+        let Plan { seed, devices, tasks, faults, .. } = self.plan;
         writeln!(f, "{}", self.violation)?;
         write!(
             f,
-            "again: cargo xtask simulate --from {seed} --seeds 1 --devices {devices} --tasks {tasks}"
+            "again: cargo xtask simulate --from {seed} --seeds 1 --devices {devices} --tasks {tasks} --faults {faults}"
         )
     }
 }

@@ -1,6 +1,7 @@
 //! Bodies of the REST API, as `docs/API.md` describes them.
 
 pub mod admin;
+pub mod datasets;
 pub mod devices;
 pub mod errors;
 pub mod health;

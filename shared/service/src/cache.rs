@@ -6,6 +6,7 @@ use domain::{access::ApiKey, fleet};
 use quick_cache::sync::Cache;
 
 use crate::{
+    datasets::Dataset,
     in_flight::InFlight,
     inference::own::Runs,
     models::{Head, Record, Revisions, Version},
@@ -31,6 +32,8 @@ pub(crate) struct Caches {
     pub(crate) revisions: Revisions,
     /// Input schemas, compiled.
     pub(crate) schemas: Schemas,
+    /// Ready ones, which never change, by id.
+    pub(crate) datasets: Cache<String, Arc<Dataset>>,
     pub(crate) fleets: Timed<Arc<Vec<fleet::Page>>>,
     pub(crate) connections: Cache<String, Arc<Connection>>,
     /// By model checksum, in milliseconds; see `usual`.
@@ -56,6 +59,7 @@ impl Caches {
             versions: Cache::new(1_000),
             revisions: Revisions::new(),
             schemas: Schemas::new(),
+            datasets: Cache::new(100),
             fleets: Timed::new(1_000),
             connections: Cache::new(20_000),
             usual: Cache::new(1_000),

@@ -13,6 +13,7 @@ pub mod socket;
 
 pub use error::{CODES, Error, Result};
 pub use extract::{
+    form,
     Admin, Base, Body, Customer, CustomerOrDevice, IdempotencyKey, IfMatch, IfNoneMatch, Json,
     Path, Query, is_json, quoted, scope,
 };

@@ -11,7 +11,7 @@ use super::{
     inspect,
     stored::{self, Record},
 };
-use crate::{App, Error, Result, table, time};
+use crate::{App, Result, table, time};
 
 /// A dataset of the customer's.
 pub async fn show(app: &App, customer: &str, id: &str) -> Result<rest::Dataset> {

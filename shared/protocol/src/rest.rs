@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod batch;
+pub mod datasets;
 pub mod devices;
 pub mod errors;
 pub mod health;

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     batch,
+    datasets::Dataset,
     in_flight::InFlight,
     inference::own::Runs,
     models::{Head, Revisions, Version},
@@ -33,6 +34,8 @@ pub(crate) struct Caches {
     pub(crate) revisions: Revisions,
     /// Input schemas, compiled.
     pub(crate) schemas: Schemas,
+    /// Ready ones, which never change, by id.
+    pub(crate) datasets: Cache<String, Arc<Dataset>>,
     pub(crate) fleets: Timed<Arc<Vec<fleet::Page>>>,
     pub(crate) connections: Cache<String, Arc<Connection>>,
     /// By model checksum, in milliseconds; see `usual`.
@@ -66,6 +69,7 @@ impl Caches {
             versions: Cache::new(1_000),
             revisions: Revisions::new(),
             schemas: Schemas::new(),
+            datasets: Cache::new(100),
             fleets: Timed::new(1_000),
             connections: Cache::new(20_000),
             usual: Cache::new(1_000),

@@ -27,7 +27,7 @@ use domain::{batch::Batch, device::Capabilities, job::Job};
 use ports::{Change, Condition, Error as PortError, Item, Key, Place, Write};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{App, Result, models, table};
+use crate::{App, Result, datasets, models, table};
 
 /// Folds one batch of changes.
 pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
@@ -38,6 +38,7 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
     let mut removed: Vec<Arc<Job>> = Vec::new();
     let mut removed_models = Vec::new();
     let mut removed_batches = Vec::new();
+    let mut removed_datasets: Vec<Arc<datasets::Record>> = Vec::new();
     for Change { place, key, old, new } in changes {
         let Some((kind, id)) = key.partition.split_once('#') else { continue };
         if key.sort != "HEAD" {
@@ -91,6 +92,7 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
                     removed_models.push(id.to_owned());
                 }
             }
+            "DATASET" if new.is_none() => removed_datasets.extend(read(&key, old).flatten()),
             _ => {}
         }
     }
@@ -102,6 +104,9 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
     batches::clear(app, &removed_batches).await?;
     for id in removed_models {
         models::clear(app, &id).await?;
+    }
+    for dataset in removed_datasets {
+        datasets::clear(app, &dataset).await?;
     }
     files::fold(app, &removed).await
 }

@@ -68,6 +68,15 @@ pub(crate) fn model_revision(id: &str, revision: u32) -> Key {
     Key::new(model_rows(id), format!("R#{revision:010}"))
 }
 
+pub(crate) fn dataset(id: &str) -> Key {
+    Key::new(format!("DATASET#{id}"), "HEAD")
+}
+
+/// The upload of a dataset whose file comes in parts.
+pub(crate) fn dataset_upload(id: &str) -> Key {
+    Key::new(format!("DATASET#{id}"), "UPLOAD")
+}
+
 pub(crate) fn job(id: &str) -> Key {
     Key::new(format!("JOB#{id}"), "HEAD")
 }

@@ -56,6 +56,15 @@ impl Tensor {
         self.data.chunks_exact(size).map(|bytes| self.dtype.read_f64(bytes)).collect()
     }
 
+    /// The same numbers in another type; `None` when it does not hold all of its numbers.
+    pub fn converted(&self, dtype: Dtype) -> Option<Self> {
+        if dtype == self.dtype {
+            return Some(self.clone());
+        }
+        let data = dtype.takes(self.dtype).then(|| self.dtype.convert(&self.data, dtype))?;
+        Some(Self { dtype, shape: self.shape.clone(), data: data.into() })
+    }
+
     /// The index of the first NaN or infinity.
     pub fn first_non_finite(&self) -> Option<usize> {
         let finite: fn(&[u8]) -> bool = match self.dtype {

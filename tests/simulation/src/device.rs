@@ -5,7 +5,6 @@ mod desk;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use domain::fleet::WAITING_PER_SLOT;
 use ports::{Clock, Method};
 use protocol::{
     socket::{
@@ -13,7 +12,7 @@ use protocol::{
         Metrics, Payload, Share, TaskAck, TaskCancel, TaskDeclined, TaskDone, TaskError,
         TaskFailed, TaskRun, Usage, Welcome, encode, kind,
     },
-    tensor::{self, Named, Tensor},
+    tensor::{self, Answers, Named, Tensor, unstack},
 };
 
 use self::desk::{Desk, Ids};
@@ -39,8 +38,10 @@ const IDLE_BEAT: Duration = Duration::from_secs(480);
 /// How long a connection is kept.
 const RENEWAL: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(600)];
 
-/// How long a task takes as a rule, in milliseconds, and how often, of 1, it takes much longer.
+/// How long a task takes as a rule, in milliseconds, and each request of a piece of a batch; and how
+/// often, of 1, one takes much longer.
 const TAKES_MS: [u64; 2] = [50, 2_000];
+const PIECE_MS: [u64; 2] = [2, 10];
 const STUCK_MS: [u64; 2] = [5_000, 40_000];
 const STUCK: f64 = 0.03;
 
@@ -129,12 +130,13 @@ impl Device {
     /// Works for as long as the world lasts.
     pub(crate) async fn live(mut self) {
         loop {
-            let pause = match self.connection().await {
+            let ended = self.connection().await;
+            // a connection that ends may cost what is in hand
+            self.ledger.hurt(&self.uuid, self.memory.desk.fences());
+            let pause = match ended {
                 End::Closed => BACKOFF,
                 End::Crashed => {
                     self.ledger.count("device crashes");
-                    let fences = self.memory.desk.fences();
-                    self.ledger.crashed(&self.uuid, fences.into_iter());
                     self.memory = Memory::default();
                     if self.platform.weather.dice.happens(0.5) {
                         self.token = None;
@@ -180,6 +182,7 @@ impl Device {
                 gpu: false,
                 slots: self.slots,
                 max_model_mb: 64,
+                batches: true,
             },
             share: self.share,
             resume: self.token.clone(),
@@ -237,12 +240,13 @@ impl Device {
     fn beat(&mut self, line: &Line) {
         let now = self.clock.now_us();
         let memory = &mut self.memory;
-        let free = self.slots.saturating_sub(memory.desk.open());
+        let (on_slots, in_hand) = memory.desk.open();
+        let free = self.slots.saturating_sub(on_slots);
         let warm = memory.warm.len();
         let silent = |at: u64| now.saturating_sub(at) >= IDLE_BEAT.as_micros() as u64;
         let known =
             matches!(memory.told, Some((f, w, at)) if (f, w) == (free, warm) && !silent(at));
-        if memory.desk.open() > 0 || !known {
+        if in_hand > 0 || !known {
             memory.told = Some((free, warm, now));
             let models = memory.warm.clone();
             let beat = Heartbeat { slots_free: free, models, metrics: Metrics::default() };
@@ -293,7 +297,7 @@ impl Device {
             Some(None) => return,
             None => {}
         }
-        if self.memory.desk.open() >= self.slots * (1 + WAITING_PER_SLOT) {
+        if !self.memory.desk.has_room(&run, self.slots) {
             let declined = TaskDeclined {
                 task_id: ids.task_id,
                 attempt: ids.attempt,
@@ -316,10 +320,14 @@ impl Device {
 
     /// Begins with what waits, where there is room.
     fn start(&mut self) {
-        while let Some(ids) = self.memory.desk.start(self.slots) {
+        while let Some((ids, requests)) = self.memory.desk.start(self.slots) {
             let dice = &self.platform.weather.dice;
             let stuck = if self.platform.weather.is_foul() { STUCK } else { 0.0 };
-            let [low, high] = if dice.happens(stuck) { STUCK_MS } else { TAKES_MS };
+            let [low, high] = match requests {
+                _ if dice.happens(stuck) => STUCK_MS,
+                1 => TAKES_MS,
+                many => PIECE_MS.map(|ms| ms * u64::from(many)),
+            };
             let takes = Duration::from_millis(dice.between(low, high));
             self.plan(takes, Plan::Finish(ids));
         }
@@ -383,23 +391,35 @@ impl Device {
         let Some(model) = self.models.iter().find(|model| model.id == run.model.id) else {
             return failed("MODEL_UNREADABLE", true);
         };
-        let Some(values) = inputs.first().map(|named| floats(&named.tensor)) else {
-            return failed("INPUT_UNREADABLE", true);
+        let requests = match run.stacked {
+            Some(count) => {
+                (0..count as usize).filter_map(|index| unstack(&inputs, index)).collect()
+            }
+            None => vec![inputs],
         };
-        match Poison::of(&values) {
-            Poison::None => {}
-            Poison::Refused => return failed("REFUSED_INPUT", false),
-            Poison::Fails => return failed("FAILED_INPUT", true),
-            Poison::Kills => return Err(Died),
+        let mut answers = Vec::with_capacity(requests.len());
+        for request in requests {
+            let Some(named) = request.first() else { return failed("INPUT_UNREADABLE", true) };
+            let values = floats(&named.tensor);
+            match (Poison::of(&values), run.stacked) {
+                (Poison::None, _) => answers.push(Ok(outputs_of(model, named))),
+                (Poison::Kills, _) => return Err(Died),
+                (Poison::Refused, None) => return failed("REFUSED_INPUT", false),
+                (Poison::Fails, None) => return failed("FAILED_INPUT", true),
+                (poison, Some(_)) => {
+                    let code = poison.reason().unwrap_or_default().to_owned();
+                    answers.push(Err((code, "as it was asked to".to_owned())));
+                }
+            }
         }
-        let outputs = inputs.iter().map(|named| Named {
-            name: "output".to_owned(),
-            tensor: Tensor::from_f32(
-                named.tensor.shape.clone(),
-                &model.run(&floats(&named.tensor)),
-            ),
-        });
-        let outputs: Vec<_> = outputs.collect();
+        let compute = f64::from(run.stacked.unwrap_or(1)) * PIECE_MS[1] as f64;
+        let outputs = match (run.stacked, answers.pop()) {
+            (None, Some(Ok(only))) => only,
+            (_, last) => {
+                answers.extend(last);
+                Answers::of(answers).into_tensors()
+            }
+        };
         // by a clock that is off, which is nobody's business but the device's
         let queue = self.clock_off_ms as f64;
         Ok(encode(&TaskDone {
@@ -407,7 +427,7 @@ impl Device {
             attempt: *attempt,
             fence: fence.clone(),
             outputs: self.payload(run, outputs),
-            timings_ms: DeviceTimings { queue, compute: 1.0, ..DeviceTimings::default() },
+            timings_ms: DeviceTimings { queue, compute, ..DeviceTimings::default() },
             usage: Usage::default(),
         }))
     }
@@ -445,6 +465,12 @@ impl Device {
 
 /// The device died of an input.
 struct Died;
+
+fn outputs_of(model: &Model, input: &Named) -> Vec<Named> {
+    let values = model.run(&floats(&input.tensor));
+    let tensor = Tensor::from_f32(input.tensor.shape.clone(), &values);
+    vec![Named { name: "output".to_owned(), tensor }]
+}
 
 fn floats(tensor: &Tensor) -> Vec<f32> {
     tensor.to_f64().into_iter().map(|value| value as f32).collect()

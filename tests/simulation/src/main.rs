@@ -22,16 +22,24 @@ struct Arguments {
     /// Requests in each world
     #[arg(long, default_value_t = 2_000)]
     tasks: u64,
+    /// Batches in each world, beside the requests
+    #[arg(long, default_value_t = 20)]
+    batches: u64,
     /// What goes wrong: all, none, or some of devices, network, functions, store, feed, queues
     #[arg(long, default_value_t = Faults::ALL)]
     faults: Faults,
 }
 
 fn main() -> Result<()> {
-    let Arguments { seeds, from, devices, tasks, faults } = Arguments::parse();
+    let Arguments { seeds, from, devices, tasks, batches, faults } = Arguments::parse();
     let began = Instant::now();
-    let reports =
-        run_all(from..from + seeds, |seed| Plan { devices, tasks, faults, ..Plan::short(seed) });
+    let reports = run_all(from..from + seeds, |seed| Plan {
+        devices,
+        tasks,
+        batches,
+        faults,
+        ..Plan::short(seed)
+    });
     let mut sums = BTreeMap::<&str, u64>::new();
     for (_, report) in &reports.kept {
         for (what, count) in report.jobs.iter().chain(&report.counts) {

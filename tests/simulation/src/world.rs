@@ -12,7 +12,7 @@ use protocol::{
 };
 use serde_json::json;
 use service::{
-    App, INSPECT_FUNCTION, SESSIONS_QUEUE, Settings, Signature, WORK_QUEUE, access,
+    App, BATCH_QUEUE, INSPECT_FUNCTION, SESSIONS_QUEUE, Settings, Signature, WORK_QUEUE, access,
     idempotency::Commit,
     models::{self, About, Inspected, Upload},
 };
@@ -39,20 +39,22 @@ pub struct Plan {
     pub devices: u64,
     /// How many requests customers make.
     pub tasks: u64,
+    /// And how many batches beside them.
+    pub batches: u64,
     /// What goes wrong.
     pub faults: Faults,
     /// What is switched off, to see that it is noticed.
     pub sabotage: Option<Sabotage>,
 }
 
-/// Devices and requests of a world of the usual test run.
-const SHORT: (u64, u64) = (24, 160);
+/// Devices, requests and batches of a world of the usual test run.
+const SHORT: (u64, u64, u64) = (24, 120, 4);
 
 impl Plan {
     /// A small world in which everything goes wrong.
     pub fn short(seed: u64) -> Self {
-        let (devices, tasks) = SHORT;
-        Self { seed, devices, tasks, faults: Faults::ALL, sabotage: None }
+        let (devices, tasks, batches) = SHORT;
+        Self { seed, devices, tasks, batches, faults: Faults::ALL, sabotage: None }
     }
 }
 
@@ -86,11 +88,11 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Plan { seed, devices, tasks, faults, .. } = self.plan;
+        let Plan { seed, devices, tasks, batches, faults, .. } = self.plan;
         writeln!(f, "{}", self.violation)?;
         write!(
             f,
-            "again: cargo xtask simulate --from {seed} --seeds 1 --devices {devices} --tasks {tasks} --faults {faults}"
+            "again: cargo xtask simulate --from {seed} --seeds 1 --devices {devices} --tasks {tasks} --batches {batches} --faults {faults}"
         )
     }
 }
@@ -151,6 +153,7 @@ impl World {
             admin_key_hash: access::hash("operator"),
             chosen_keys: false,
             public_url: None,
+            bounded_answers: shape == Shape::Functions,
             upload_limit: 4 << 20,
             uploads: Default::default(),
             lease: Default::default(),
@@ -183,7 +186,7 @@ impl World {
         self.clock.sleep(SETTLING).await;
         self.seen()?;
         let lease = *app.lease();
-        let garbage = if self.is_disturbed() { 2 * GARBAGE as usize } else { 0 };
+        let garbage = if self.is_disturbed() { 3 * GARBAGE as usize } else { 0 };
         let (store, ledger) = (&self.store, &*self.ledger);
         Remains { store, ledger, lease, garbage }.judge()?;
         Ok(self.report())
@@ -259,7 +262,7 @@ impl World {
             let after = Duration::from_secs(self.dice.below(60));
             tokio::spawn(async move {
                 clock.sleep(after).await;
-                for queue in [WORK_QUEUE, SESSIONS_QUEUE] {
+                for queue in [WORK_QUEUE, BATCH_QUEUE, SESSIONS_QUEUE] {
                     let garbage = json!({ "garbage": true });
                     queues
                         .send(queue, &garbage, Duration::ZERO)
@@ -297,22 +300,37 @@ impl World {
             } else {
                 Poison::None
             };
-            let customer = Customer {
-                number,
-                key: keys[number].clone(),
-                foreign_key: keys[(number + 1) % keys.len()].clone(),
-                models: models.clone(),
-                platform: self.platform.clone(),
-                ledger: self.ledger.clone(),
-                clock: self.clock.clone(),
-            };
+            let customer = self.customer(number, keys, models);
             let (clock, after) = (self.clock.clone(), self.dice.duration(Duration::ZERO, last));
             tokio::spawn(async move {
                 clock.sleep(Duration::from_secs(15) + after).await;
                 customer.ask(poison).await;
             })
         });
-        asked.collect()
+        let mut asking: FuturesUnordered<_> = asked.collect();
+        let is_foul = self.is_disturbed();
+        asking.extend((0..self.plan.batches).map(|_| {
+            let number = self.dice.below(keys.len() as u64) as usize;
+            let customer = self.customer(number, keys, models);
+            let (clock, after) = (self.clock.clone(), self.dice.duration(Duration::ZERO, last));
+            tokio::spawn(async move {
+                clock.sleep(Duration::from_secs(15) + after).await;
+                customer.ask_many(is_foul).await;
+            })
+        }));
+        asking
+    }
+
+    fn customer(&self, number: usize, keys: &[String], models: &Arc<Vec<Model>>) -> Customer {
+        Customer {
+            number,
+            key: keys[number].clone(),
+            foreign_key: keys[(number + 1) % keys.len()].clone(),
+            models: models.clone(),
+            platform: self.platform.clone(),
+            ledger: self.ledger.clone(),
+            clock: self.clock.clone(),
+        }
     }
 
     fn report(&self) -> Report {

@@ -101,7 +101,7 @@ impl Customer {
     }
 
     /// One of the customer's own models.
-    fn model(&self) -> Model {
+    pub(crate) fn model(&self) -> Model {
         let each = self.models.len() / CUSTOMERS;
         let own = self.number * each + self.dice().below(each as u64) as usize;
         self.models[own].clone()
@@ -162,7 +162,8 @@ impl Customer {
         self.http("POST", &path, &self.key, headers, Body::from(body.to_string())).await
     }
 
-    async fn http(
+    /// A request with a key, and its answer if there is one.
+    pub(crate) async fn http(
         &self,
         method: &str,
         path: &str,

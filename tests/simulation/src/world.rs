@@ -21,7 +21,7 @@ use crate::{
     Dice, SimClock, Store,
     clock::within,
     customer::{CUSTOMERS, Customer},
-    device::Device,
+    device::{Device, Pace, Traits},
     faults::{Faults, Sabotage},
     judge::{self, Remains},
     ledger::Ledger,
@@ -134,17 +134,18 @@ pub fn run(plan: Plan) -> Result<Report, Box<Failure>> {
     }
 }
 
-struct World {
+/// The platform, and everything around it.
+pub(crate) struct World {
     plan: Plan,
-    dice: Arc<Dice>,
-    clock: Arc<SimClock>,
-    store: Store,
-    platform: Arc<Platform>,
-    ledger: Arc<Ledger>,
+    pub(crate) dice: Arc<Dice>,
+    pub(crate) clock: Arc<SimClock>,
+    pub(crate) store: Store,
+    pub(crate) platform: Arc<Platform>,
+    pub(crate) ledger: Arc<Ledger>,
 }
 
 impl World {
-    fn new(plan: Plan, dice: Arc<Dice>, clock: Arc<SimClock>) -> Self {
+    pub(crate) fn new(plan: Plan, dice: Arc<Dice>, clock: Arc<SimClock>) -> Self {
         let store = Store::new(clock.clone(), dice.clone());
         let weather = Weather::new(dice.clone(), plan.faults);
         let shape = if dice.happens(0.5) { Shape::Functions } else { Shape::Process };
@@ -192,7 +193,8 @@ impl World {
         Ok(self.report())
     }
 
-    fn seen(&self) -> Result<(), String> {
+    /// What was seen that must not be.
+    pub(crate) fn seen(&self) -> Result<(), String> {
         self.ledger.violation().map_or(Ok(()), Err)
     }
 
@@ -201,7 +203,10 @@ impl World {
     }
 
     /// Customers with their keys, and models that all of them may use.
-    async fn prepare(&self, app: &App) -> service::Result<(Vec<String>, Arc<Vec<Model>>)> {
+    pub(crate) async fn prepare(
+        &self,
+        app: &App,
+    ) -> service::Result<(Vec<String>, Arc<Vec<Model>>)> {
         self.store.functions().register(INSPECT_FUNCTION, Duration::from_secs(10), inspect);
         let mut keys = Vec::new();
         let mut models = Vec::new();
@@ -233,16 +238,16 @@ impl World {
     fn connect(&self, keys: &[String], models: &Arc<Vec<Model>>) {
         for number in 0..self.plan.devices {
             let off_ms = self.plan.faults.clock_off.as_millis() as u64;
-            let device = Device::new(
-                format!("device-{number}"),
-                keys[number as usize % keys.len()].clone(),
-                if self.dice.happens(0.5) { Share::Everyone } else { Share::Own },
-                self.dice.between(1, 3) as u32,
-                self.dice.between(0, 2 * off_ms) as i64 - off_ms as i64,
-                models.clone(),
-                self.platform.clone(),
-                self.ledger.clone(),
-            );
+            let traits = Traits {
+                uuid: format!("device-{number}").into(),
+                key: keys[number as usize % keys.len()].clone(),
+                share: if self.dice.happens(0.5) { Share::Everyone } else { Share::Own },
+                slots: self.dice.between(1, 3) as u32,
+                clock_off_ms: self.dice.between(0, 2 * off_ms) as i64 - off_ms as i64,
+                pace: Pace::default(),
+            };
+            let (platform, ledger) = (self.platform.clone(), self.ledger.clone());
+            let device = Device::new(traits, models.clone(), platform, ledger);
             let (clock, after) =
                 (self.clock.clone(), Duration::from_millis(self.dice.below(10_000)));
             tokio::spawn(async move {
@@ -321,7 +326,12 @@ impl World {
         asking
     }
 
-    fn customer(&self, number: usize, keys: &[String], models: &Arc<Vec<Model>>) -> Customer {
+    pub(crate) fn customer(
+        &self,
+        number: usize,
+        keys: &[String],
+        models: &Arc<Vec<Model>>,
+    ) -> Customer {
         Customer {
             number,
             key: keys[number].clone(),

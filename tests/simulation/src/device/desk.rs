@@ -96,16 +96,16 @@ impl Desk {
         self.phases.insert(ids.key(), Phase::Open { run: Box::new(run), cancelled: false });
     }
 
-    /// The next one that runs, if one may, and of how many requests it is.
-    pub(super) fn start(&mut self, slots: u32) -> Option<(Ids, u32)> {
+    /// The next one that runs, if one may, and of how many requests it is if it is a piece of a batch.
+    pub(super) fn start(&mut self, slots: u32) -> Option<(Ids, Option<u32>)> {
         let lanes = [&mut self.tasks, &mut self.batches].into_iter();
         let lane =
             lanes.into_iter().find(|lane| lane.running < slots && !lane.waiting.is_empty())?;
         let next = lane.waiting.pop_front()?;
         lane.running += 1;
         let requests = match self.phases.get(&next.key()) {
-            Some(Phase::Open { run, .. }) => run.stacked.unwrap_or(1),
-            _ => 1,
+            Some(Phase::Open { run, .. }) => run.stacked,
+            _ => None,
         };
         Some((next, requests))
     }

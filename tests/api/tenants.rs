@@ -20,6 +20,7 @@ struct Ids {
     /// A model that comes in parts.
     upload: String,
     job: String,
+    batch: String,
     device: String,
     logs: String,
     customer: String,
@@ -33,6 +34,7 @@ impl Ids {
             model: id("model"),
             upload: id("model"),
             job: id("infer"),
+            batch: id("batch"),
             device: id("dev"),
             logs: id("logs"),
             customer: id("cust"),
@@ -40,8 +42,9 @@ impl Ids {
         }
     }
 
-    fn all(&self) -> [&str; 7] {
-        [&self.model, &self.upload, &self.job, &self.device, &self.logs, &self.customer, &self.key]
+    fn all(&self) -> [&str; 8] {
+        let Self { model, upload, job, batch, device, logs, customer, key } = self;
+        [model, upload, job, batch, device, logs, customer, key]
     }
 }
 
@@ -92,6 +95,9 @@ fn rows() -> Vec<Row> {
         row("models-download", 302, |ids| format!("/models/{}/download", ids.model)),
         Row { body: inference, ..row("inference-submit", 202, |_| "/inference".into()) },
         row("inference-show", 200, |ids| format!("/inference/{}", ids.job)),
+        Row { body: batch, ..row("inference-batch", 202, |_| "/inference/batch".into()) },
+        row("inference-list", 200, |_| "/inference/batch".into()),
+        row("inference-results", 200, |ids| format!("/inference/{}/results", ids.batch)),
         row("inference-cancel", 200, |ids| format!("/inference/{}", ids.job)),
         row("devices-list", 200, |_| "/devices".into()),
         row("devices-stats", 200, |_| "/devices/stats".into()),
@@ -120,6 +126,11 @@ fn inference(ids: &Ids) -> Body {
     let body =
         json!({ "model_id": ids.model, "input": input, "async": true, "placement": placement });
     Body::Json(body)
+}
+
+fn batch(ids: &Ids) -> Body {
+    let inputs = [mlp_case().0];
+    Body::Json(json!({ "model_id": ids.model, "inputs": inputs, "placement": "platform" }))
 }
 
 fn routes() -> Vec<Route> {
@@ -175,6 +186,9 @@ impl World {
         let Body::Json(body) = inference(&ids) else { panic!("an inference is JSON") };
         let (_, job) = platform.client.post("/inference", body).await;
         ids.job = text(&job["job_id"]).to_owned();
+        let Body::Json(body) = batch(&ids) else { panic!("a batch is JSON") };
+        let (_, accepted) = platform.client.post("/inference/batch", body).await;
+        ids.batch = text(&accepted["job_id"]).to_owned();
         Self { platform, ids, _device: device }
     }
 

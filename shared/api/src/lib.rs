@@ -13,9 +13,8 @@ pub mod socket;
 
 pub use error::{CODES, Error, Result};
 pub use extract::{
-    form,
     Admin, Base, Body, Customer, CustomerOrDevice, IdempotencyKey, IfMatch, IfNoneMatch, Json,
-    Path, Query, is_json, quoted, scope,
+    Path, Query, form, is_json, quoted, scope,
 };
 pub use openapi::document;
 pub use paging::{Paging, encode_cursor};

@@ -45,10 +45,14 @@ impl<R: Read> Read for Contents<'_, R> {
         let read = match &mut self.source {
             Source::Stored(stored) => stored.read(out)?,
             // an error of a flate stream has a kind of its own for each way of being wrong
-            Source::Deflated(inflated) => inflated.read(out).map_err(|error| match error.kind() {
-                io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => damaged("not deflated"),
-                _ => error,
-            })?,
+            Source::Deflated(inflated) => {
+                inflated.read(out).map_err(|error| match error.kind() {
+                    io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
+                        damaged("not deflated")
+                    }
+                    _ => error,
+                })?
+            }
         };
         self.crc.update(&out[..read]);
         self.left = self.left.checked_sub(read as u64).ok_or_else(|| damaged("too long"))?;

@@ -8,9 +8,10 @@ mod write;
 
 use std::io::{Read, Seek, SeekFrom};
 
+use archive::quoted;
 use protocol::dataset::{Content, LABEL, MAX_ROWS};
 
-use crate::{Output, Problem, Refused, check_name, ndjson::too_many, quoted};
+use crate::{Output, Problem, Refused, check_name, ndjson::too_many};
 
 use cell::{Kind, Look};
 use records::Records;
@@ -64,7 +65,9 @@ fn look(file: &mut impl Read) -> Result<Table, Problem> {
         return Err(Refused::new("the columns are not separated by commas; write them so").into());
     }
     if columns.iter().all(|column| column.name == LABEL) {
-        return Err(Refused::new("the only column is `label`; there is nothing to learn from").into());
+        return Err(
+            Refused::new("the only column is `label`; there is nothing to learn from").into()
+        );
     }
     let mut rows = 0;
     while let Some(record) = records.next()? {

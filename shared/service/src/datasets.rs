@@ -12,8 +12,8 @@ mod upload;
 pub mod uploads;
 mod values;
 
-pub(crate) use delete::{clear, remove_files};
 pub use delete::delete;
+pub(crate) use delete::{clear, remove_files};
 pub use find::{Dataset, find};
 pub use inspect::{InspectRequest, Inspected};
 pub use show::{complete, list, show};

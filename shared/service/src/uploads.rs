@@ -11,7 +11,9 @@ mod turn;
 mod whole;
 
 pub(crate) use parts::{last_ms, read_checksum};
-pub(crate) use pending::{Pending, Subject, note, note_at_once, note_left, remove_file, remove_parts};
+pub(crate) use pending::{
+    Pending, Subject, note, note_at_once, note_left, remove_file, remove_parts,
+};
 pub(crate) use row::{Row, commit};
 pub use sweep::sweep;
 pub(crate) use turn::{Failed, MAX_TRIES, UNHEARD_MS, given_up, take_turn};

@@ -21,11 +21,7 @@ async fn a_table_of_numbers_is_an_array_and_its_rows_are_objects() {
     let values = world.values(&dataset, 0, 10, 1 << 20).await;
     assert_eq!(
         values,
-        [
-            r#"{"sepal":5.1,"petal":3}"#,
-            r#"{"sepal":4.9,"petal":2.5}"#,
-            r#"{"sepal":6,"petal":1}"#
-        ]
+        [r#"{"sepal":5.1,"petal":3}"#, r#"{"sepal":4.9,"petal":2.5}"#, r#"{"sepal":6,"petal":1}"#]
     );
     // one at least, however little room there is
     assert_eq!(world.values(&dataset, 1, 10, 1).await, [r#"{"sepal":4.9,"petal":2.5}"#]);

@@ -22,7 +22,12 @@ pub(super) struct Lines<R> {
 
 impl<R: Read> Lines<R> {
     pub(super) fn new(file: R) -> Self {
-        Self { file: BufReader::with_capacity(BUFFER, file), line: Vec::new(), number: 0, offset: 0 }
+        Self {
+            file: BufReader::with_capacity(BUFFER, file),
+            line: Vec::new(),
+            number: 0,
+            offset: 0,
+        }
     }
 
     /// Where the next line begins.

@@ -79,10 +79,7 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    async fn go(
-        &mut self,
-        look: impl Future<Output = Result<(), Failed>>,
-    ) -> Result<bool, Failed> {
+    async fn go(&mut self, look: impl Future<Output = Result<(), Failed>>) -> Result<bool, Failed> {
         let mut looking = std::pin::pin!(look);
         loop {
             tokio::select! {

@@ -50,7 +50,9 @@ pub async fn progress(app: &App, customer: &str, id: &str) -> Result<rest::Progr
     let (record, row, there) = with_parts(app, customer, id).await?;
     let row = row.ok_or_else(|| {
         let status = record.status.name();
-        Error::NotFound(format!("nothing is being uploaded to the dataset `{id}`, which is {status}"))
+        Error::NotFound(format!(
+            "nothing is being uploaded to the dataset `{id}`, which is {status}"
+        ))
     })?;
     let plan = row.plan(record.size)?;
     let missing = match record.status {

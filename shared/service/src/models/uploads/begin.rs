@@ -8,12 +8,12 @@ use serde_json::Value;
 use crate::{
     App, Error, Result,
     idempotency::Commit,
-    table,
-    uploads::{self, Pending, Row, Subject, parts, read_checksum},
     models::{
         About, Candidate, File, Given, Shape, Target, accept::announce, inspect::declared,
         upload::read_format,
     },
+    table,
+    uploads::{self, Pending, Row, Subject, parts, read_checksum},
 };
 
 /// A file that is to come in parts, as it was announced.
@@ -135,7 +135,8 @@ async fn announce_noted(
     let file = File { blob: pending.blob.clone(), checksum: checksum.to_string(), size, format };
     let candidate = Candidate { customer: customer.to_owned(), target, file, given };
     let writes = |number| {
-        let (announced, write) = pending.announce(Subject::Version { model: id.clone(), number: Some(number) })?;
+        let (announced, write) =
+            pending.announce(Subject::Version { model: id.clone(), number: Some(number) })?;
         let row = Row { pending: announced, ..row.clone() };
         Ok(vec![row.put(table::model_upload(&id, number))?, write])
     };

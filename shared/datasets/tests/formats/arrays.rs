@@ -35,7 +35,10 @@ fn an_array_stays_where_it_is() {
     assert_eq!((content.rows, types(&content)), (3, vec![("x", "float32")]));
     assert_eq!(content.schema[0].shape, [2]);
     let statistics = &content.schema[0].statistics;
-    assert_eq!((statistics.min, statistics.max, statistics.mean), (Some(1.0), Some(6.0), Some(3.5)));
+    assert_eq!(
+        (statistics.min, statistics.max, statistics.mean),
+        (Some(1.0), Some(6.0), Some(3.5))
+    );
     let [x] = &content.layout.arrays[..] else { panic!() };
     assert_eq!(x.offset as usize, file.len() - 24);
     assert_eq!((content.layout.file, content.layout.values), (File::Uploaded, Values::Arrays));
@@ -210,7 +213,10 @@ fn safetensors_that_lie_are_refused() {
         (header("{}", 0), "holds no array"),
         (header("{\"x\":", 0), "not a safetensors file"),
         (header(r#"{"x":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}"#, 4), "BF16"),
-        (header(r#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, 4), "safetensors file"),
+        (
+            header(r#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, 4),
+            "safetensors file",
+        ),
     ] {
         let why = refused(Safetensors, file);
         assert!(why.contains(words), "{words}: {why}");

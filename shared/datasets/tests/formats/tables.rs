@@ -9,7 +9,8 @@ use crate::{accepted, labels, offsets, refused, types};
 
 #[test]
 fn columns_have_types_and_statistics() {
-    let file = "id,score,ok,name,gap,label\n1,0.5,true,Ann,,a\n2,1.5,FALSE,Bo,7,b\n3,-1,true,Ann,,a\n";
+    let file =
+        "id,score,ok,name,gap,label\n1,0.5,true,Ann,,a\n2,1.5,FALSE,Bo,7,b\n3,-1,true,Ann,,a\n";
     let (content, ..) = accepted(Csv, file);
     assert_eq!(content.rows, 3);
     assert_eq!(

@@ -1,6 +1,9 @@
-//! Inference: submit, show, cancel.
+//! Inference: single ones and batches.
 
+mod batch;
 mod cancel;
+mod list;
+mod results;
 mod show;
 mod submit;
 
@@ -8,5 +11,12 @@ use api::Route;
 
 /// The functions of this area.
 pub fn routes() -> Vec<Route> {
-    vec![submit::route(), show::route(), cancel::route()]
+    vec![
+        submit::route(),
+        batch::route(),
+        list::route(),
+        show::route(),
+        results::route(),
+        cancel::route(),
+    ]
 }

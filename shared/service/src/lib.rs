@@ -7,6 +7,7 @@ pub mod access;
 pub mod adapters;
 mod app;
 pub mod attempts;
+pub mod batch;
 mod cache;
 pub mod datasets;
 pub mod devices;
@@ -37,6 +38,9 @@ pub use error::{Error, Result};
 
 /// The queue of jobs that wait for a device without a caller.
 pub const WORK_QUEUE: &str = "work";
+
+/// The queue of batches to look after.
+pub const BATCH_QUEUE: &str = "batches";
 
 /// The queue of sessions to look at again, soon after their socket closed.
 pub const SESSIONS_QUEUE: &str = "sessions";

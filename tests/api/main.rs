@@ -10,6 +10,7 @@ mod admin;
 mod auth;
 mod batches;
 mod blobs;
+mod datasets;
 mod devices;
 mod edges;
 mod errors;

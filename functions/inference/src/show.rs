@@ -1,12 +1,11 @@
 //! `GET /inference/{job_id}`
 
-use api::{Auth, Customer, Path, Result, Route, scope};
+use api::{Auth, Customer, Path, Result, Route, routes, scope};
 use axum::{Json, extract::State};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::inference::Job;
 use service::{App, POSTPROCESS_FUNCTION, inference};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("inference-show", routes!(show)).auth(Auth::Customer(Scope::Infer)).uses(&[

@@ -165,6 +165,7 @@ fn app(args: &Args, store: &Embedded, admin_key: &str) -> App {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         admin_key_hash: service::access::hash(admin_key),
         chosen_keys: keys::is_private(args.listen),
+        bounded_answers: false,
         public_url: args.public_url.clone().map(|url| url.trim_end_matches('/').to_owned()),
         upload_limit: UPLOAD_LIMIT,
         uploads: uploads::Limits {

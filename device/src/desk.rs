@@ -54,6 +54,21 @@ pub(crate) enum Admission {
     Leaving,
 }
 
+/// Where an attempt runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// On a slot: somebody waits for it.
+    Slots,
+    /// Beside the slots, on threads that step back: a piece of a batch.
+    Batches,
+}
+
+impl Lane {
+    pub(crate) fn of(stacked: bool) -> Self {
+        if stacked { Self::Batches } else { Self::Slots }
+    }
+}
+
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum End {
@@ -65,8 +80,10 @@ pub(crate) enum End {
 /// Numbers for the status.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
-    /// Admitted and not finished.
+    /// Admitted and not finished, on the slots.
     pub open: usize,
+    /// Likewise, of pieces of batches.
+    pub batches: usize,
     /// Finished and not acknowledged.
     pub unacknowledged: usize,
     pub done: u64,
@@ -77,23 +94,33 @@ pub(crate) struct Counts {
     pub last_latency_ms: Option<f64>,
 }
 
+impl Counts {
+    /// Admitted and not finished, anywhere.
+    pub(crate) fn in_hand(&self) -> usize {
+        self.open + self.batches
+    }
+}
+
 pub(crate) struct Desk {
     slots: usize,
     inner: Mutex<Inner>,
     /// There is waiting work, or there will never be any again.
     work: Condvar,
+    /// The same of pieces of batches.
+    batch_work: Condvar,
     /// There is something to send.
     pub news: Notify,
 }
 
 impl Desk {
     pub(crate) fn new(slots: u32) -> Self {
-        let (inner, work, news) = Default::default();
-        Self { slots: slots as usize, inner, work, news }
+        let (inner, work, batch_work, news) = Default::default();
+        Self { slots: slots as usize, inner, work, batch_work, news }
     }
 
-    /// Takes an attempt when there is room: `slots` run and twice as many wait.
-    pub(crate) fn admit(&self, ids: &Ids) -> Admission {
+    /// Takes an attempt when there is room: `slots` run and twice as many wait; of pieces of batches one
+    /// for each slot runs and another is fetched meanwhile.
+    pub(crate) fn admit(&self, ids: &Ids, lane: Lane) -> Admission {
         let mut inner = self.lock();
         if let Some(phase) = inner.phases.get(ids) {
             if let Phase::Result { frame, .. } = phase {
@@ -108,12 +135,16 @@ impl Desk {
         if inner.counts.draining {
             return Admission::Leaving;
         }
-        if inner.counts.open >= 3 * self.slots {
+        let is_full = match lane {
+            Lane::Slots => inner.counts.open >= 3 * self.slots,
+            Lane::Batches => inner.counts.batches >= 2 * self.slots,
+        };
+        if is_full {
             return Admission::Busy;
         }
         let ids = Arc::new(ids.clone());
-        inner.phases.insert(ids.clone(), Phase::Open { fetching: None, cancelled: false });
-        inner.counts.open += 1;
+        inner.phases.insert(ids.clone(), Phase::Open { lane, fetching: None, cancelled: false });
+        *inner.counts.of(lane) += 1;
         Admission::Taken(ids)
     }
 
@@ -146,9 +177,15 @@ impl Desk {
         let mut inner = self.lock();
         for task in tasks {
             match inner.phases.get_mut(&task.ids) {
-                Some(Phase::Open { fetching, cancelled: false }) => {
+                Some(Phase::Open { fetching, cancelled: false, .. }) => {
                     *fetching = None;
-                    inner.waiting.push_back(task);
+                    match Lane::of(task.stacked) {
+                        Lane::Slots => inner.waiting.push_back(task),
+                        Lane::Batches => {
+                            inner.waiting_batches.push_back(task);
+                            self.batch_work.notify_one();
+                        }
+                    }
                 }
                 // cancelled in the moment when it became ready
                 _ => {
@@ -187,6 +224,20 @@ impl Desk {
         }
     }
 
+    /// The next piece of a batch; waits for one. `None` when the agent has ended.
+    pub(crate) fn take_batch(&self) -> Option<Task> {
+        let mut inner = self.lock();
+        loop {
+            if inner.closed {
+                return None;
+            }
+            if let Some(task) = inner.waiting_batches.pop_front() {
+                return Some(task);
+            }
+            inner = self.batch_work.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     /// Keeps the result of an attempt and sends it; `false` when nobody wants it any more.
     pub(crate) fn finish(&self, ids: &Arc<Ids>, end: End, frame: String) -> bool {
         let mut inner = self.lock();
@@ -194,9 +245,8 @@ impl Desk {
             self.news.notify_one();
             return false;
         }
-        if !matches!(inner.phases.get(ids), Some(Phase::Open { .. })) {
-            return false;
-        }
+        let Some(Phase::Open { lane, .. }) = inner.phases.get(ids) else { return false };
+        let lane = *lane;
         match end {
             End::Done(latency_ms) => {
                 inner.counts.done += 1;
@@ -204,7 +254,7 @@ impl Desk {
             }
             End::Failed => inner.counts.failed += 1,
         }
-        inner.counts.open -= 1;
+        *inner.counts.of(lane) -= 1;
         inner.counts.unacknowledged += 1;
         inner.results += 1;
         let frame = Utf8Bytes::from(frame);
@@ -228,9 +278,7 @@ impl Desk {
     /// running work later.
     pub(crate) fn cancel(&self, ids: &Ids) {
         let mut inner = self.lock();
-        if let Some(place) = inner.waiting.iter().position(|task| *task.ids == *ids) {
-            inner.waiting.remove(place);
-            inner.forget(ids);
+        if inner.remove_waiting(ids) {
             return;
         }
         match inner.phases.get_mut(ids) {
@@ -254,6 +302,7 @@ impl Desk {
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.work.notify_all();
+        self.batch_work.notify_all();
     }
 
     /// Moves what is to be sent to `frames`.

@@ -104,6 +104,7 @@ impl Introduction {
                 gpu: false,
                 slots: config.slots,
                 max_model_mb: config.max_model_mb,
+                batches: true,
             },
             share: config.share,
             resume: None,

@@ -211,7 +211,7 @@ impl Server {
     /// Whether the agent has nothing left to do, or has waited long enough for the last acknowledgements.
     pub(crate) fn is_over(&mut self) -> bool {
         let counts = self.desk.counts();
-        if !counts.draining || counts.open > 0 {
+        if !counts.draining || counts.in_hand() > 0 {
             self.finished = None;
             return false;
         }
@@ -227,7 +227,7 @@ impl Server {
     async fn beat(&mut self, socket: &mut Socket, pulse: &mut Pulse) -> Result<(), Break> {
         self.desk.expire(self.timings.keep_results);
         let state = State { slots_free: self.desk.slots_free(), models: self.intake.models.warm() };
-        if self.desk.counts().open > 0 || pulse.is_due(&state, self.timings.idle_heartbeat) {
+        if self.desk.counts().in_hand() > 0 || pulse.is_due(&state, self.timings.idle_heartbeat) {
             let heartbeat = pulse.tell(state, self.machine.metrics());
             send(socket, &mut vec![Utf8Bytes::from(encode(&heartbeat))]).await?;
         }
@@ -247,7 +247,7 @@ impl Server {
         let (models_loaded, cached_bytes) =
             (self.intake.models.count(), self.intake.models.disk_bytes());
         self.report.update(|status| {
-            status.in_hand = counts.open;
+            status.in_hand = counts.in_hand();
             status.unacknowledged = counts.unacknowledged;
             status.done = counts.done;
             status.failed = counts.failed;

@@ -12,7 +12,7 @@ use protocol::{
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::{
-    desk::{Admission, Ids},
+    desk::{Admission, Ids, Lane},
     models::{Got, Model, Models},
     report::Event,
     results::{Results, declined, failure, too_late},
@@ -30,6 +30,8 @@ pub(crate) struct Task {
     pub model: Arc<Model>,
     pub inputs: Vec<Named>,
     pub outputs_url: Option<String>,
+    /// The inputs are those of many requests, stacked: a piece of a batch.
+    pub stacked: bool,
     pub received: Instant,
     pub deadline: Instant,
     pub ready: Instant,
@@ -41,15 +43,26 @@ pub(crate) struct Task {
 struct Draft {
     ids: Arc<Ids>,
     outputs_url: Option<String>,
+    stacked: bool,
     received: Instant,
     deadline: Instant,
 }
 
 impl Draft {
     fn complete(self, model: Arc<Model>, inputs: Vec<Named>, fetch_ms: f64, load_ms: f64) -> Task {
-        let Self { ids, outputs_url, received, deadline } = self;
-        let ready = Instant::now();
-        Task { ids, model, inputs, outputs_url, received, deadline, ready, fetch_ms, load_ms }
+        let Self { ids, outputs_url, stacked, received, deadline } = self;
+        Task {
+            ids,
+            model,
+            inputs,
+            outputs_url,
+            stacked,
+            received,
+            deadline,
+            ready: Instant::now(),
+            fetch_ms,
+            load_ms,
+        }
     }
 }
 
@@ -62,14 +75,16 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    /// Answers a `taskRun`: declines it, adds it to `ready`, or fetches what it lacks first.
+    /// Answers a `taskRun`: declines it, adds it to `ready`, or fetches what it lacks first. Pieces of
+    /// batches are never `ready`: they wait in a queue of their own.
     pub(crate) fn take(&self, run: TaskRun, ready: &mut Vec<Task>) {
+        let stacked = run.stacked.is_some();
         let TaskRun { task_id, attempt, fence, deadline_ms, model, inputs, outputs_url, .. } = run;
         let ids = Ids { task_id, attempt, fence };
         if model.format != "onnx" || model.bytes > self.max_model_bytes {
             return self.decline(&ids, DeclineReason::Unsupported);
         }
-        let ids = match self.results.desk.admit(&ids) {
+        let ids = match self.results.desk.admit(&ids, Lane::of(stacked)) {
             Admission::Taken(ids) => ids,
             Admission::Known => return,
             Admission::Busy => return self.decline(&ids, DeclineReason::Busy),
@@ -77,9 +92,9 @@ impl Intake {
         };
         let received = Instant::now();
         let deadline = received + Duration::from_millis(deadline_ms.min(FAR));
-        let draft = Draft { ids, outputs_url, received, deadline };
+        let draft = Draft { ids, outputs_url, stacked, received, deadline };
         match (self.models.loaded(&model.checksum), inputs) {
-            (Some(model), Payload::Inline(inputs)) => {
+            (Some(model), Payload::Inline(inputs)) if !stacked => {
                 ready.push(draft.complete(model, inputs, 0.0, 0.0));
             }
             (_, inputs) => {
@@ -93,7 +108,7 @@ impl Intake {
 
     /// Fails an attempt whose `taskRun` cannot be read, when at least its ids can.
     pub(crate) fn unreadable(&self, ids: &Ids, cause: &str) {
-        if let Admission::Taken(ids) = self.results.desk.admit(ids) {
+        if let Admission::Taken(ids) = self.results.desk.admit(ids, Lane::Slots) {
             let message = format!("the taskRun cannot be read: {cause}");
             self.results.fail(&ids, failure("MESSAGE_INVALID", message, false));
         }

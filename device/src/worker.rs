@@ -9,7 +9,7 @@ use std::{
 use inference::Error;
 use protocol::{
     socket::{DeviceTimings, Usage},
-    tensor::Named,
+    tensor::{Answers, Named},
 };
 
 use crate::{
@@ -23,18 +23,38 @@ use crate::{
 /// Work below this is done where it arrives: handing it to another thread would take longer.
 const AT_ONCE_NS: u64 = 60_000;
 
-/// Starts the threads that compute: one per slot, but no more than there are cores, as they never wait.
+/// Starts the threads that compute: one per slot, but no more than there are cores, as they never wait;
+/// and as many beside them for pieces of batches.
 pub(crate) fn start(results: &Results, slots: u32) -> std::io::Result<()> {
     for number in 0..cores().min(slots as usize) {
-        let results = results.clone();
+        let (results, batches) = (results.clone(), results.clone());
         std::thread::Builder::new().name(format!("dcmp-work-{number}")).spawn(move || {
             while let Some(tasks) = results.desk.take() {
                 run(&results, tasks);
             }
         })?;
+        let results = batches.clone();
+        std::thread::Builder::new().name(format!("dcmp-batch-{number}")).spawn(move || {
+            step_back();
+            while let Some(task) = results.desk.take_batch() {
+                run(&results, vec![task]);
+            }
+        })?;
     }
     Ok(())
 }
+
+/// Lets every other thread go first: a batch takes what they leave of the processor.
+#[cfg(target_os = "linux")]
+fn step_back() {
+    // on Linux a process without a number is the calling thread, see setpriority(2)
+    if let Err(cause) = rustix::process::setpriority_process(None, 19) {
+        tracing::debug!(%cause, "batches run beside other work, not behind it");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn step_back() {}
 
 /// Whether these tasks are so little work that a thread is not worth waking.
 pub(crate) fn is_little(tasks: &[Task]) -> bool {
@@ -63,8 +83,16 @@ fn compute(results: &Results, mut tasks: Vec<Task>) {
     }
     let Some(model) = tasks.first().map(|task| task.model.clone()) else { return };
     let cpu_before = thread_time();
-    let requests: Vec<&[Named]> = tasks.iter().map(|task| task.inputs.as_slice()).collect();
-    let answers = model.network.run_stacked(&requests);
+    let answers = match tasks.as_slice() {
+        [piece] if piece.stacked => {
+            let answers = model.network.run_requests(&piece.inputs).map_err(Error::Input);
+            vec![answers.map(Answers::into_tensors)]
+        }
+        many => {
+            let requests: Vec<_> = many.iter().map(|task| task.inputs.as_slice()).collect();
+            model.network.run_stacked(&requests)
+        }
+    };
     // What was computed together is shared out evenly.
     let count = tasks.len() as u32;
     let compute = started.elapsed() / count;
@@ -102,8 +130,12 @@ fn compute(results: &Results, mut tasks: Vec<Task>) {
 /// How many times its model's cost a task is.
 fn rows(task: &Task) -> u64 {
     let batched = task.model.network.signature().is_batched();
-    let rows = task.inputs.first().and_then(|input| input.tensor.shape.first());
-    rows.filter(|_| batched).map_or(1, |rows| *rows as u64)
+    let shape = task.inputs.first().map_or(&[][..], |input| input.tensor.shape.as_slice());
+    match (task.stacked, batched, shape) {
+        (false, true, [rows, ..]) | (true, false, [rows, ..]) => *rows as u64,
+        (true, true, [requests, rows, ..]) => *requests as u64 * *rows as u64,
+        _ => 1,
+    }
 }
 
 fn bytes(tensors: &[Named]) -> u64 {

@@ -134,6 +134,7 @@ impl Default for Options {
             lease_ms: 15_000,
             log: None,
             public_url: None,
+            bounded_answers: false,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_util::sync::CancellationToken;
 
-use super::{Counts, Ids};
+use super::{Counts, Ids, Lane};
 use crate::tasks::Task;
 
 /// Attempts that are over and remembered, so that a late copy of their `taskRun` is not run again.
@@ -22,10 +22,21 @@ const WORTHWHILE_NS: u64 = 100_000;
 /// The most tasks in one run.
 const MAX_BATCH: usize = 64;
 
+impl Counts {
+    /// How many are open in a lane.
+    pub(super) fn of(&mut self, lane: Lane) -> &mut usize {
+        match lane {
+            Lane::Slots => &mut self.open,
+            Lane::Batches => &mut self.batches,
+        }
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Inner {
     pub(super) phases: HashMap<Arc<Ids>, Phase>,
     pub(super) waiting: VecDeque<Task>,
+    pub(super) waiting_batches: VecDeque<Task>,
     pub(super) outbox: Vec<Utf8Bytes>,
     over: HashSet<u64>,
     over_in_order: VecDeque<u64>,
@@ -39,7 +50,7 @@ pub(super) struct Inner {
 /// Where an attempt is.
 pub(super) enum Phase {
     /// Admitted; `fetching` while it lacks its model or its inputs.
-    Open { fetching: Option<CancellationToken>, cancelled: bool },
+    Open { lane: Lane, fetching: Option<CancellationToken>, cancelled: bool },
     /// Over, and not acknowledged; `number` is its place among the results.
     Result { frame: Utf8Bytes, since: Instant, number: u64 },
 }
@@ -65,6 +76,19 @@ impl Inner {
         batch
     }
 
+    /// Whether it waited for a worker; then it is forgotten.
+    pub(super) fn remove_waiting(&mut self, ids: &Ids) -> bool {
+        let queues = [&mut self.waiting, &mut self.waiting_batches];
+        let removed = queues.into_iter().any(|waiting| {
+            let place = waiting.iter().position(|task| *task.ids == *ids);
+            place.and_then(|place| waiting.remove(place)).is_some()
+        });
+        if removed {
+            self.forget(ids);
+        }
+        removed
+    }
+
     /// Whether it was cancelled; then it is forgotten.
     pub(super) fn drop_if_cancelled(&mut self, ids: &Ids) -> bool {
         let cancelled = matches!(self.phases.get(ids), Some(Phase::Open { cancelled: true, .. }));
@@ -77,7 +101,7 @@ impl Inner {
     /// It is over.
     pub(super) fn forget(&mut self, ids: &Ids) {
         match self.phases.remove(ids) {
-            Some(Phase::Open { .. }) => self.counts.open -= 1,
+            Some(Phase::Open { lane, .. }) => *self.counts.of(lane) -= 1,
             Some(Phase::Result { .. }) => self.counts.unacknowledged -= 1,
             None => {}
         }

@@ -38,7 +38,7 @@ fn ids(number: usize) -> Ids {
 
 impl Fixture {
     fn admit(&self, number: usize) -> Arc<Ids> {
-        match self.desk.admit(&ids(number)) {
+        match self.desk.admit(&ids(number), Lane::Slots) {
             Admission::Taken(ids) => ids,
             _ => panic!("t{number} was not taken"),
         }
@@ -57,6 +57,7 @@ impl Fixture {
             model: self.models[model].clone(),
             inputs: Vec::new(),
             outputs_url: None,
+            stacked: false,
             received,
             deadline,
             ready: received,
@@ -93,7 +94,7 @@ fn tasks_of_one_model_are_taken_together() {
 fn waiting_work_that_is_cancelled_makes_room_at_once() {
     let fixture = fixture(1);
     (0..3).for_each(|number| fixture.enqueue(number, 0));
-    assert!(matches!(fixture.desk.admit(&ids(3)), Admission::Busy));
+    assert!(matches!(fixture.desk.admit(&ids(3), Lane::Slots), Admission::Busy));
     fixture.desk.cancel(&ids(1));
     fixture.enqueue(3, 0);
     assert_eq!(fixture.take(), ["t0", "t2", "t3"]);
@@ -103,7 +104,10 @@ fn waiting_work_that_is_cancelled_makes_room_at_once() {
     assert!(!fixture.desk.finish(&Arc::new(ids(0)), End::Failed, "result".to_owned()));
     assert_eq!(fixture.desk.counts().open, 2);
     assert!(fixture.outbox().is_empty());
-    assert!(matches!(fixture.desk.admit(&ids(0)), Admission::Known), "it is not run again");
+    assert!(
+        matches!(fixture.desk.admit(&ids(0), Lane::Slots), Admission::Known),
+        "it is not run again"
+    );
 }
 
 #[test]
@@ -139,7 +143,7 @@ fn results_are_kept_in_order_until_acknowledged_or_old() {
     assert_eq!(fixture.desk.counts().unacknowledged, 4);
     fixture.desk.expire(Duration::ZERO);
     assert_eq!(fixture.desk.counts().unacknowledged, 0);
-    assert!(matches!(fixture.desk.admit(&ids(0)), Admission::Known));
+    assert!(matches!(fixture.desk.admit(&ids(0), Lane::Slots), Admission::Known));
     assert_eq!((fixture.desk.counts().done, fixture.desk.counts().failed), (5, 0));
 }
 
@@ -148,7 +152,7 @@ fn a_leaving_desk_takes_nothing_new() {
     let fixture = fixture(4);
     fixture.enqueue(0, 0);
     assert!(fixture.desk.drain() && !fixture.desk.drain());
-    assert!(matches!(fixture.desk.admit(&ids(1)), Admission::Leaving));
-    assert!(matches!(fixture.desk.admit(&ids(0)), Admission::Known));
+    assert!(matches!(fixture.desk.admit(&ids(1), Lane::Slots), Admission::Leaving));
+    assert!(matches!(fixture.desk.admit(&ids(0), Lane::Slots), Admission::Known));
     assert_eq!(fixture.take(), ["t0"]);
 }

@@ -261,6 +261,7 @@ pub(crate) fn task(id: &str, model: &ModelRef, input: &Named) -> TaskRun {
         deadline_ms: 60_000,
         model: model.clone(),
         inputs: Payload::Inline(vec![input.clone()]),
+        stacked: None,
         outputs_url: None,
     }
 }

@@ -71,6 +71,7 @@ impl Environment {
             admin_key_hash,
             chosen_keys: false,
             public_url: Some(public_url.trim_end_matches('/').to_owned()),
+            bounded_answers: true,
             upload_limit: UPLOAD_LIMIT,
             uploads: uploads::Limits { max_size: MODEL_LIMIT, ..Default::default() },
             lease: lease::Settings::default(),

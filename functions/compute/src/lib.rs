@@ -1,8 +1,12 @@
-//! What needs an engine: reading model files, and the platform's own device. Kept apart, so that
+//! What needs an engine: reading files of models and datasets, and the platform's own device. Kept apart, so that
 //! functions without models to run do not carry one.
 
-mod inspect;
+mod dataset;
+mod file;
+mod model;
 mod own_device;
+mod room;
+mod thread;
 
 use api::Route;
 
@@ -10,5 +14,5 @@ pub use own_device::OwnDevice;
 
 /// The functions of this area.
 pub fn routes() -> Vec<Route> {
-    vec![inspect::route()]
+    vec![model::route(), dataset::route()]
 }

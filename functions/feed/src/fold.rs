@@ -1,11 +1,11 @@
-//! Folds every batch of changes into what is read: fleet view, open jobs, statistics, totals; and
-//! deletes what jobs and models that are removed leave.
+//! Folds every batch of changes into what is read: fleet view, open jobs, statistics, totals; tells
+//! batches which of their chunks ended; and deletes what is left of whatever is removed.
 
 use std::time::Duration;
 
 use api::Route;
 use ports::{Action, Change};
-use service::{App, Result, fold as folds};
+use service::{App, BATCH_QUEUE, Result, fold as folds};
 
 pub(crate) fn route() -> Route {
     Route::feed("feed-fold", fold).timeout(Duration::from_secs(60)).uses(&[
@@ -16,6 +16,7 @@ pub(crate) fn route() -> Route {
         Action::DeleteRecords,
         Action::WriteBlobs,
         Action::DeleteBlobs,
+        Action::SendTo(BATCH_QUEUE),
     ])
 }
 

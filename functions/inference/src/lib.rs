@@ -1,6 +1,9 @@
-//! Inference: submit, show, cancel.
+//! Inference: single ones and batches.
 
+mod batch;
 mod cancel;
+mod list;
+mod results;
 mod show;
 mod submit;
 
@@ -8,7 +11,7 @@ use api::Route;
 
 /// The functions of this area that need no engine.
 pub fn routes() -> Vec<Route> {
-    vec![show::route(), cancel::route()]
+    vec![batch::route(), list::route(), show::route(), results::route(), cancel::route()]
 }
 
 /// Those that may run a model themselves.

@@ -3,15 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use api::Result;
-use axum::{
-    extract::{
-        DefaultBodyLimit, FromRequest, Multipart, Request,
-        multipart::{Field, MultipartError},
-    },
-    http::StatusCode,
+use api::{
+    Result,
+    form::{malformed, read_field, twice},
 };
-use bytes::{Bytes, BytesMut};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
+use bytes::Bytes;
 use ports::Checksum;
 use service::{
     Error, idempotency,
@@ -57,7 +54,7 @@ pub(crate) async fn read(mut request: Request, limit: usize) -> Result<(Upload, 
             upload.file_name = field.file_name().map(str::to_owned);
             let too_large =
                 || format!("`{name}` is over the limit of {limit} bytes for one request");
-            upload.bytes = bytes(field, limit, too_large).await?;
+            upload.bytes = read_field(field, limit, too_large).await?;
             let checksum = Checksum::of(&upload.bytes).to_string();
             (true, idempotency::fingerprint(&[&name, &checksum]))
         } else {
@@ -73,7 +70,7 @@ pub(crate) async fn read(mut request: Request, limit: usize) -> Result<(Upload, 
             };
             let head = HEAD + name.len();
             *left = left.checked_sub(head).ok_or_else(|| Error::TooLarge(too_large()))?;
-            let text = bytes(field, *left, too_large).await?;
+            let text = read_field(field, *left, too_large).await?;
             *left -= text.len();
             let text = std::str::from_utf8(&text)
                 .map_err(|_| Error::invalid(&name, "expected text in UTF-8"))?;
@@ -104,30 +101,4 @@ fn set(upload: &mut Upload, name: &str, text: &str) -> Result<bool> {
         _ => return Ok(upload.about.set(name, text)?),
     }
     Ok(true)
-}
-
-async fn bytes(
-    mut field: Field<'_>,
-    limit: usize,
-    too_large: impl Fn() -> String,
-) -> Result<Bytes> {
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = field.chunk().await.map_err(malformed)? {
-        if bytes.len() + chunk.len() > limit {
-            return Err(Error::TooLarge(too_large()).into());
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes.freeze())
-}
-
-fn twice(name: &str) -> Error {
-    Error::invalid(name, "is there twice; send it once")
-}
-
-fn malformed(error: MultipartError) -> Error {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Error::TooLarge("the form is larger than any that is taken; send less".to_owned());
-    }
-    Error::invalid("body", format!("not a complete multipart form: {}", error.body_text()))
 }

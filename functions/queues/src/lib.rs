@@ -1,5 +1,6 @@
 //! Consumers of the queues; a message that fails comes again, and at last goes to the dead letters.
 
+mod batches;
 mod sessions;
 mod uploads;
 mod work;
@@ -8,7 +9,7 @@ use api::Route;
 
 /// The functions of this area that need no engine.
 pub fn routes() -> Vec<Route> {
-    vec![uploads::route()]
+    vec![batches::route(), uploads::route()]
 }
 
 /// Those that may run a model themselves.

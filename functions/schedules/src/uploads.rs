@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use api::Route;
 use ports::Action;
-use service::{App, Result, UPLOADS_QUEUE, models::uploads};
+use service::{App, Result, UPLOADS_QUEUE, uploads};
 
 /// As often as EventBridge can; a platform on one machine runs its timers every second.
 const PERIOD: Duration = Duration::from_secs(60);

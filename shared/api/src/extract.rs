@@ -3,6 +3,7 @@
 mod body;
 mod caller;
 mod etags;
+pub mod form;
 mod parts;
 
 pub use body::{Body, Json, is_json};

@@ -17,7 +17,7 @@ pub use self::http::{Describe, Http};
 pub use error::{CODES, Error, Result};
 pub use extract::{
     Admin, Base, Body, Customer, CustomerOrDevice, IdempotencyKey, IfMatch, IfNoneMatch, Json,
-    Path, Query, is_json, quoted, scope,
+    Path, Query, form, is_json, quoted, scope,
 };
 #[cfg(feature = "openapi")]
 pub use openapi::document;

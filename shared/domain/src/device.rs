@@ -93,6 +93,9 @@ pub struct Capabilities {
     pub slots: u32,
     /// The largest model, in MB.
     pub max_model_mb: u64,
+    /// Takes pieces of batches beside its slots.
+    #[serde(default)]
+    pub batches: bool,
 }
 
 /// What customers are shown.

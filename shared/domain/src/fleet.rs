@@ -47,6 +47,9 @@ pub struct Entry {
     pub instance_type: String,
     /// The largest model, in MB.
     pub max_model_mb: u64,
+    /// Takes pieces of batches.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub batches: bool,
     /// The models that it has loaded, each by its [`mark`].
     pub warm: Vec<String>,
 }
@@ -73,6 +76,7 @@ impl Entry {
             gpu: device.capabilities.gpu,
             instance_type: device.instance_type.clone(),
             max_model_mb: device.capabilities.max_model_mb,
+            batches: device.capabilities.batches,
             warm: device.warm.iter().map(|checksum| mark(checksum).to_owned()).collect(),
         })
     }
@@ -94,6 +98,9 @@ pub fn shard(device: &str) -> u32 {
     hash % SHARDS
 }
 
+/// Pieces of batches that a device has at once, for each slot: one runs, the next is on its way.
+pub const BATCHES_PER_SLOT: u32 = 2;
+
 /// What is to be placed.
 pub struct Need<'a> {
     /// Where it may run.
@@ -104,6 +111,8 @@ pub struct Need<'a> {
     pub model_bytes: u64,
     /// The model's checksum.
     pub checksum: &'a str,
+    /// It is a piece of a batch, which runs beside the slots.
+    pub in_batch: bool,
     /// Devices that had their chance.
     pub avoid: &'a [&'a str],
 }
@@ -121,7 +130,7 @@ pub enum Choice<'a> {
 
 /// Chooses among the devices of `pages`: capable, with a free place, the model warm if possible,
 /// the less loaded of two random candidates ("power of two choices", Mitzenmacher 2001).
-/// `in_flight` is what the caller itself has sent there and not heard of; `random` are two draws.
+/// `in_flight` is what the caller itself has sent there of the kind and not heard of; `random` are two draws.
 pub fn choose<'a>(
     pages: &'a [Page],
     need: &Need,
@@ -135,13 +144,21 @@ pub fn choose<'a>(
         entry.formats.iter().any(|format| format == need.format.name())
             && entry.max_model_mb.saturating_mul(1 << 20) >= need.model_bytes
             && need.wants.instance_type.as_ref().is_none_or(|kind| *kind == entry.instance_type)
+            && (entry.batches || !need.in_batch)
             && !need.avoid.contains(&id.as_str())
     });
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut busy = false;
     for (id, entry) in capable {
-        let load = in_flight(id).max(entry.slots.saturating_sub(entry.slots_free));
-        if load >= entry.slots * (1 + WAITING_PER_SLOT) {
+        let (load, most) = match need.in_batch {
+            // what devices say of their slots is of the others
+            true => (in_flight(id), BATCHES_PER_SLOT),
+            false => {
+                let used = entry.slots.saturating_sub(entry.slots_free);
+                (in_flight(id).max(used), 1 + WAITING_PER_SLOT)
+            }
+        };
+        if load >= entry.slots.saturating_mul(most) {
             busy = true;
             continue;
         }

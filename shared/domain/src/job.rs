@@ -64,7 +64,7 @@ pub type Fence = String;
 /// One inference, as it is stored. Times are epoch microseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
-    /// `infer_…`
+    /// `infer_…`, or `batch_…-N` of a piece of a batch.
     pub id: String,
     /// Who pays.
     pub customer: String,
@@ -96,6 +96,9 @@ pub struct Job {
     /// Where it may run.
     #[serde(default, skip_serializing_if = "Wants::is_default")]
     pub wants: Wants,
+    /// The piece of a batch that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk: Option<Chunk>,
     /// SHA-256 of the request's body, when it came with an `Idempotency-Key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_hash: Option<String>,
@@ -139,6 +142,33 @@ pub enum Adapted {
     One,
     /// A list, because the input was one.
     Many,
+}
+
+/// A piece of a batch: some of its inputs, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// `batch_…`
+    pub batch: String,
+    /// Its place among the batch's chunks, from 0.
+    pub number: u32,
+    /// The place of its first input among the batch's, from 0.
+    pub first: u64,
+    /// How many inputs it has.
+    pub inputs: u32,
+    /// How many of them are not fit to be run: the rest is what devices are given, stacked.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused: u32,
+}
+
+impl Chunk {
+    /// How many of its inputs are run.
+    pub fn runs(&self) -> u32 {
+        self.inputs.saturating_sub(self.refused)
+    }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A file in the object store.
@@ -235,6 +265,9 @@ pub struct Outcome {
     pub fence: Fence,
     /// Where the result is.
     pub result: Output,
+    /// How many of a chunk's inputs have none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed: u32,
     /// Waiting on the device, in milliseconds.
     #[serde(default)]
     pub queue_ms: f64,
@@ -289,7 +322,7 @@ impl Finish {
 /// A request for a job, before anything happened to it.
 #[derive(Clone, Debug)]
 pub struct New {
-    /// `infer_…`
+    /// `infer_…`, or `batch_…-N` of a piece of a batch.
     pub id: String,
     /// Who pays.
     pub customer: String,
@@ -305,6 +338,8 @@ pub struct New {
     pub adapted: Option<Adapted>,
     /// Where it may run.
     pub wants: Wants,
+    /// The piece of a batch that it is.
+    pub chunk: Option<Chunk>,
     /// SHA-256 of the body, when it came with an `Idempotency-Key`.
     pub body_hash: Option<String>,
     /// How long the submitting call looks after it; without one the job is accepted as it is.
@@ -334,6 +369,7 @@ impl Job {
             by_name: new.by_name,
             adapted: new.adapted,
             wants: new.wants,
+            chunk: new.chunk,
             body_hash: new.body_hash,
             fences: BTreeMap::new(),
             attempts: Vec::new(),

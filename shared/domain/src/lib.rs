@@ -4,6 +4,7 @@
 //! now)` says what becomes of a state, and the service carries it out.
 
 pub mod access;
+pub mod batch;
 pub mod device;
 pub mod fleet;
 pub mod job;

@@ -38,6 +38,18 @@ pub fn is_id(text: &str, prefix: &str) -> bool {
     })
 }
 
+/// The id of a batch's chunk, `batch_…-N`.
+pub fn chunk_id(batch: &str, number: u32) -> String {
+    format!("{batch}-{number}")
+}
+
+/// The batch and the number of a chunk's id; `None` when it is none.
+pub fn chunk_of(id: &str) -> Option<(&str, u32)> {
+    let (batch, number) = id.split_once('-')?;
+    let parsed: u32 = number.parse().ok()?;
+    (is_id(batch, "batch") && parsed.to_string() == number).then_some((batch, parsed))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +66,14 @@ mod tests {
         assert!(!is_id("model_../x", "model"));
         assert!(!is_id("job_1", "model"));
         assert!(!is_id("model_", "model"));
+    }
+
+    #[test]
+    fn chunks() {
+        assert_eq!(chunk_of(&chunk_id("batch_1", 12)), Some(("batch_1", 12)));
+        for other in ["batch_1", "batch_1-", "batch_1-01", "batch_1-+1", "infer_1-1", "batch_1-1-1"]
+        {
+            assert_eq!(chunk_of(other), None, "{other}");
+        }
     }
 }

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use dcmp_domain::{
-    fleet::{Choice, Entry, Need, Page, SHARDS, WAITING_PER_SLOT, choose, mark, shard},
+    fleet::{
+        BATCHES_PER_SLOT, Choice, Entry, Need, Page, SHARDS, WAITING_PER_SLOT, choose, mark, shard,
+    },
     job::Wants,
     model::{Format, Placement},
 };
@@ -29,6 +31,7 @@ fn entry() -> impl Strategy<Value = Entry> {
             gpu,
             instance_type: if aws { "aws" } else { "user" }.to_owned(),
             max_model_mb,
+            batches: aws,
             warm: if warm { vec![mark(MODEL).to_owned()] } else { Vec::new() },
         },
     )
@@ -50,7 +53,14 @@ fn wants() -> impl Strategy<Value = Wants> {
 }
 
 fn need<'a>(wants: &'a Wants, avoid: &'a [&'a str]) -> Need<'a> {
-    Need { wants, format: Format::Onnx, model_bytes: 1 << 20, checksum: MODEL, avoid }
+    Need {
+        wants,
+        format: Format::Onnx,
+        model_bytes: 1 << 20,
+        checksum: MODEL,
+        in_batch: false,
+        avoid,
+    }
 }
 
 /// Whether a device can run it at all, said a second time.
@@ -128,6 +138,7 @@ fn device(slots_free: u32, warm: bool) -> Entry {
         gpu: false,
         instance_type: "user".to_owned(),
         max_model_mb: 64,
+        batches: false,
         warm: if warm { vec![mark(MODEL).to_owned()] } else { Vec::new() },
     }
 }
@@ -154,4 +165,19 @@ fn of_two_random_candidates_the_less_loaded_is_asked() {
     assert_eq!(chosen(&fleet, [0, 1]), "b");
     assert_eq!(chosen(&fleet, [0, 2]), "c");
     assert_eq!(chosen(&fleet, [0, 0]), "a");
+}
+
+#[test]
+fn pieces_of_batches_run_beside_the_slots_of_devices_that_take_them() {
+    let takes = Entry { batches: true, ..device(0, false) };
+    let devices = [("busy", takes), ("free", device(4, false))];
+    let devices = devices.into_iter().map(|(id, entry)| (id.to_owned(), entry)).collect();
+    let (pages, wants) = ([Page { devices }], Wants::default());
+    let need = Need { in_batch: true, ..need(&wants, &[]) };
+    let chosen = |in_flight: u32| match choose(&pages, &need, |_| in_flight, [0, 0]) {
+        Choice::Device(id, _) => id.to_owned(),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(chosen(4 * BATCHES_PER_SLOT - 1), "busy");
+    assert_eq!(chosen(4 * BATCHES_PER_SLOT), "Busy");
 }

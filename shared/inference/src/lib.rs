@@ -14,6 +14,7 @@ mod network;
 pub mod operators;
 mod plan;
 mod profile;
+mod requests;
 mod signature;
 mod skeleton;
 mod stack;

@@ -11,9 +11,9 @@ use tract_onnx::prelude::TVec;
 
 use crate::{Error, Network, Signature};
 
-const UNKNOWN: u8 = 0;
+pub(crate) const UNKNOWN: u8 = 0;
 const APART: u8 = 1;
-const STACKED: u8 = 2;
+pub(crate) const STACKED: u8 = 2;
 
 /// The most rows in one run: beyond it, small networks gain nothing more.
 const MAX_ROWS: usize = 64;
@@ -88,11 +88,21 @@ impl Network {
         alone
     }
 
-    /// Runs all rows in chunks whose sizes are powers of two, so that few plans serve any number.
+    /// Runs all requests in pieces whose sizes are powers of two, so that few plans serve any number.
     fn run_rows(&self, requests: &[&Request]) -> Option<Vec<Vec<Named>>> {
         let rows: Vec<usize> = requests.iter().map(|request| request.rows).collect();
         let inputs = concat(requests);
         let total: usize = rows.iter().sum();
+        split(&self.pieces(&inputs.iter().collect::<TVec<_>>(), total)?, &rows)
+    }
+
+    /// Runs `total` rows, and puts the outputs together again; `None` when a piece of them fails.
+    pub(crate) fn run_many(&self, inputs: &[&Named], total: usize) -> Option<Vec<Named>> {
+        split(&self.pieces(inputs, total)?, &[total])?.pop()
+    }
+
+    /// The outputs of the pieces of so many rows.
+    fn pieces(&self, inputs: &[&Named], total: usize) -> Option<Vec<Vec<Named>>> {
         let row_bytes: usize = inputs.iter().map(|input| input.tensor.data.len() / total).sum();
         let limit = (MAX_BYTES / row_bytes.max(1)).clamp(1, MAX_ROWS);
         let mut outputs = Vec::new();
@@ -103,7 +113,7 @@ impl Network {
             outputs.push(self.run_ordered(&chunk.iter().collect::<TVec<_>>()).ok()?);
             from += size;
         }
-        split(&outputs, &rows)
+        Some(outputs)
     }
 }
 
@@ -173,9 +183,10 @@ fn split(runs: &[Vec<Named>], rows: &[usize]) -> Option<Vec<Vec<Named>>> {
             request.push(match <[Named; 1]>::try_from(parts) {
                 Ok([whole]) => whole,
                 Err(parts) => {
-                    let data: Vec<u8> =
-                        parts.iter().flat_map(|part| part.tensor.data.to_vec()).collect();
-                    let tensor = with_rows(&parts[0].tensor, *wanted, data.into());
+                    let bytes = parts.iter().map(|part| part.tensor.data.len()).sum();
+                    let mut data = BytesMut::with_capacity(bytes);
+                    parts.iter().for_each(|part| data.extend_from_slice(&part.tensor.data));
+                    let tensor = with_rows(&parts[0].tensor, *wanted, data.freeze());
                     Named { name: (*name).to_owned(), tensor }
                 }
             });

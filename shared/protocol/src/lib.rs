@@ -2,6 +2,7 @@
 //!
 //! Types here say how things are written, not what is allowed; the domain and the service decide that.
 
+pub mod dataset;
 pub mod rest;
 pub mod socket;
 pub mod tensor;

@@ -10,11 +10,13 @@ mod dtype;
 mod file;
 mod json;
 mod spec;
+mod stacked;
 
 pub use dtype::Dtype;
 pub use file::{from_safetensors, to_safetensors};
 pub use json::{Invalid, has_inputs, parse, parse_named};
 pub use spec::Spec;
+pub use stacked::{Answers, Failed, height, stack, unstack};
 
 /// A dense tensor: row-major, little-endian.
 #[derive(Clone, Debug, PartialEq)]

@@ -47,6 +47,7 @@ fn capabilities() -> Capabilities {
         gpu: false,
         slots: 4,
         max_model_mb: 512,
+        batches: false,
     }
 }
 
@@ -87,6 +88,7 @@ fn task_run() -> TaskRun {
             url: None,
         },
         inputs: Payload::Inline(tensors()),
+        stacked: None,
         outputs_url: None,
     }
 }
@@ -113,6 +115,7 @@ fn hello_says_everything() {
         "gpu": false,
         "inference": true,
         "max_model_mb": 512,
+        "batches": false,
         "slots": 4,
         "training": false
       },

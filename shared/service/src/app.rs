@@ -32,6 +32,8 @@ pub struct Settings {
     pub chosen_keys: bool,
     /// Where callers reach the platform, when it is not the host they dialled.
     pub public_url: Option<String>,
+    /// An answer holds 6 MB at most, so that a stream of results ends early and says where it goes on.
+    pub bounded_answers: bool,
     /// The largest model that may be uploaded in one request, in bytes.
     pub upload_limit: usize,
     /// What an upload in parts may take.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::job::{Attempt, Event, Input, Job};
+use domain::job::{Attempt, Chunk, Event, Input, Job};
 use ports::{Condition, Error as PortError, Method, Token};
 use protocol::{
     socket::{self, Blob, ModelRef, Payload, TaskRun},
@@ -71,9 +71,11 @@ pub(crate) async fn ask(
             sent_us: app.now_us(),
             end: None,
         };
+        let next_runs = job.chunk.as_ref().map(Chunk::runs);
         let sent = Sent {
             fence: attempt.fence.clone(),
             checksum: record.version.checksum.clone(),
+            stacked: next_runs,
             sent_us: attempt.sent_us,
             until_us: job.deadline_us,
         };
@@ -91,7 +93,7 @@ pub(crate) async fn ask(
             Err(None) => return Err(Error::no_job(&job.id)),
         };
         recorded = true;
-        tasks::note(app, &next.id, &fence, record);
+        tasks::note(app, &next, &fence, record);
         app.caches().in_flight.add(&target.device, sent);
         let reason = match app.ports.sockets.send(&target.connection, message).await {
             Ok(()) => return Ok(Attempted::Sent(next, token)),
@@ -175,14 +177,16 @@ fn task_run(
 ) -> Result<String> {
     let blobs = &app.ports.blobs;
     let payload = match &job.input {
-        Input::Blob(file) if encoded_len(inputs) > MAX_INLINE => Payload::Blob(Blob {
-            url: Some(blobs.presign(&file.key, Method::Get, URL_EXPIRES, &target.base)?),
-            checksum: file.checksum.clone(),
-            bytes: file.bytes,
-        }),
+        Input::Blob(file) if job.chunk.is_some() || encoded_len(inputs) > MAX_INLINE => {
+            Payload::Blob(Blob {
+                url: Some(blobs.presign(&file.key, Method::Get, URL_EXPIRES, &target.base)?),
+                checksum: file.checksum.clone(),
+                bytes: file.bytes,
+            })
+        }
         _ => Payload::Inline(inputs.to_vec()),
     };
-    let outputs_url = if outputs_fit(record, inputs) {
+    let outputs_url = if job.chunk.is_none() && outputs_fit(record, inputs) {
         None
     } else {
         let key = outputs_key(&job.id, fence);
@@ -204,6 +208,7 @@ fn task_run(
             url: None,
         },
         inputs: payload,
+        stacked: job.chunk.as_ref().map(Chunk::runs),
         outputs_url,
     }))
 }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use domain::{access::ApiKey, fleet};
 use quick_cache::sync::Cache;
+use serde_json::value::RawValue;
 
 use crate::{
+    batch,
+    datasets::Dataset,
     in_flight::InFlight,
     inference::own::Runs,
-    models::{Head, Record, Revisions, Version},
+    models::{Head, Revisions, Version},
     schema::Schemas,
     sessions::Connection,
 };
@@ -31,14 +34,24 @@ pub(crate) struct Caches {
     pub(crate) revisions: Revisions,
     /// Input schemas, compiled.
     pub(crate) schemas: Schemas,
+    /// Ready ones, which never change, by id.
+    pub(crate) datasets: Cache<String, Arc<Dataset>>,
     pub(crate) fleets: Timed<Arc<Vec<fleet::Page>>>,
     pub(crate) connections: Cache<String, Arc<Connection>>,
     /// By model checksum, in milliseconds; see `usual`.
     pub(crate) usual: Cache<String, f64>,
-    /// What the attempts run that this process sent: by fence, the job and its model.
-    pub(crate) sent: Cache<String, (String, Arc<Record>)>,
+    /// What the attempts run that this process sent, by fence.
+    pub(crate) sent: Cache<String, crate::tasks::Ran>,
     pub(crate) in_flight: InFlight,
     pub(crate) acks: crate::tasks::Acks,
+    /// The inputs of batches that came in a request, by their file.
+    pub(crate) bodies: Cache<String, Arc<Vec<Box<RawValue>>>>,
+    /// Chunks that are over, while their results are shown.
+    pub(crate) chunks: Cache<String, Arc<batch::Over>>,
+    /// Batches that this process heard of.
+    pub(crate) heard: Timed<()>,
+    pub(crate) batches: batch::Busy,
+    pub(crate) turns: batch::Turns,
     /// Whether something that can run may wait in a scope.
     pub(crate) parked: Timed<bool>,
     /// Scopes that were looked at by way of the queue.
@@ -56,12 +69,18 @@ impl Caches {
             versions: Cache::new(1_000),
             revisions: Revisions::new(),
             schemas: Schemas::new(),
+            datasets: Cache::new(100),
             fleets: Timed::new(1_000),
             connections: Cache::new(20_000),
             usual: Cache::new(1_000),
             sent: Cache::new(20_000),
             in_flight: InFlight::default(),
             acks: Default::default(),
+            bodies: Cache::new(4),
+            chunks: Cache::new(4),
+            heard: Timed::new(10_000),
+            batches: Default::default(),
+            turns: Default::default(),
             parked: Timed::new(10_000),
             reminded: Timed::new(1_000),
             queued: Cache::new(10_000),

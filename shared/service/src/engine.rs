@@ -29,6 +29,10 @@ pub trait Engine: Send + Sync {
 
     /// Runs a loaded model. Also answers the milliseconds it waited and computed.
     async fn run(&self, checksum: &str, inputs: Vec<Named>) -> Result<Ran, String>;
+
+    /// Runs a loaded model on a stack of requests. The outputs are stacked too, with those that failed
+    /// beside them (`protocol::tensor::Answers`); also answers how many those are.
+    async fn run_stacked(&self, checksum: &str, inputs: Vec<Named>) -> Result<(Ran, u32), String>;
 }
 
 /// What a run gave.

@@ -92,6 +92,10 @@ impl Error {
         }
     }
 
+    pub(crate) fn no_dataset(id: &str) -> Self {
+        Self::NotFound(format!("there is no dataset `{id}`; GET /api/v1/datasets lists yours"))
+    }
+
     pub(crate) fn no_job(id: &str) -> Self {
         Self::NotFound(format!("there is no inference job `{id}`"))
     }

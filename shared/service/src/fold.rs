@@ -10,6 +10,7 @@
 //! Everything goes through here, so what cannot be read, or not written as it is, is left out with
 //! a line in the log; only a store that fails holds up a batch.
 
+mod batches;
 mod files;
 mod fleet;
 mod folded;
@@ -22,11 +23,11 @@ use std::{
     sync::Arc,
 };
 
-use domain::{device::Capabilities, job::Job};
+use domain::{batch::Batch, device::Capabilities, job::Job};
 use ports::{Change, Condition, Error as PortError, Item, Key, Place, Write};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{App, Result, models, table};
+use crate::{App, Result, datasets, models, table};
 
 /// Folds one batch of changes.
 pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
@@ -36,6 +37,8 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
     let mut ended: Vec<(Place, Arc<Job>)> = Vec::new();
     let mut removed: Vec<Arc<Job>> = Vec::new();
     let mut removed_models = Vec::new();
+    let mut removed_batches = Vec::new();
+    let mut removed_datasets: Vec<Arc<datasets::Record>> = Vec::new();
     for Change { place, key, old, new } in changes {
         let Some((kind, id)) = key.partition.split_once('#') else { continue };
         if key.sort != "HEAD" {
@@ -54,13 +57,27 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
                     .entry(id.to_owned())
                     .or_insert_with(|| JobChange { was_open, newest: None });
                 change.newest.clone_from(&after);
-                counts.extend(totals::count_job(&place, before.as_deref(), after.as_deref()));
+                // a chunk is a part of a job
+                let is_whole = [&before, &after].iter().all(|job| is_whole(job.as_deref()));
+                if is_whole {
+                    let states = [&before, &after].map(|job| job.as_ref().map(|job| job.state));
+                    counts.extend(totals::count_job(&place, states));
+                }
                 match (before, after) {
                     (Some(before), None) => removed.push(before),
                     (before, Some(after)) if !is_open(&after) && (was_open || before.is_none()) => {
                         ended.push((place, after));
                     }
                     _ => {}
+                }
+            }
+            "BATCH" => {
+                let (before, after) = (read::<Batch>(&key, old), read::<Batch>(&key, new));
+                let (Some(before), Some(after)) = (before, after) else { continue };
+                let states = [&before, &after].map(|batch| batch.as_ref().map(|b| b.state));
+                counts.extend(totals::count_job(&place, states));
+                if let (Some(before), None) = (before, after) {
+                    removed_batches.push(before);
                 }
             }
             "DEV" => {
@@ -75,6 +92,7 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
                     removed_models.push(id.to_owned());
                 }
             }
+            "DATASET" if new.is_none() => removed_datasets.extend(read(&key, old).flatten()),
             _ => {}
         }
     }
@@ -82,8 +100,13 @@ pub async fn batch(app: &App, changes: Vec<Change>) -> Result<()> {
     open::fold(app, jobs).await?;
     stats::fold(app, &ended).await?;
     totals::fold(app, counts).await?;
+    batches::wake(app, &ended).await?;
+    batches::clear(app, &removed_batches).await?;
     for id in removed_models {
         models::clear(app, &id).await?;
+    }
+    for dataset in removed_datasets {
+        datasets::clear(app, &dataset).await?;
     }
     files::fold(app, &removed).await
 }
@@ -155,6 +178,10 @@ impl Glance {
     fn is_present(&self) -> bool {
         self.closed_ms.is_none() && self.lost_ms.is_none()
     }
+}
+
+fn is_whole(job: Option<&Job>) -> bool {
+    job.is_none_or(|job| job.chunk.is_none())
 }
 
 fn is_open(job: &Job) -> bool {

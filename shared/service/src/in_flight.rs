@@ -21,18 +21,20 @@ pub(crate) struct Sent {
     pub(crate) fence: String,
     /// The model's.
     pub(crate) checksum: String,
+    /// How many requests it is, if it is a piece of a batch.
+    pub(crate) stacked: Option<u32>,
     pub(crate) sent_us: u64,
     /// The job's deadline.
     pub(crate) until_us: u64,
 }
 
 impl InFlight {
-    /// How many tasks the device has.
-    pub(crate) fn of(&self, device: &str, now_us: u64) -> u32 {
+    /// How many tasks the device has on its slots, or how many pieces of batches beside them.
+    pub(crate) fn of(&self, device: &str, in_batch: bool, now_us: u64) -> u32 {
         let mut devices = self.lock();
         let Some(tasks) = devices.get_mut(device) else { return 0 };
         tasks.retain(|task| now_us < task.until_us);
-        tasks.len() as u32
+        tasks.iter().filter(|task| task.stacked.is_some() == in_batch).count() as u32
     }
 
     /// The device is given a task.
@@ -63,7 +65,13 @@ mod tests {
     use super::*;
 
     fn task(fence: &str, until_us: u64) -> Sent {
-        Sent { fence: fence.to_owned(), checksum: "sha256:00".to_owned(), sent_us: 1, until_us }
+        Sent {
+            fence: fence.to_owned(),
+            checksum: "sha256:00".to_owned(),
+            stacked: None,
+            sent_us: 1,
+            until_us,
+        }
     }
 
     #[test]
@@ -72,12 +80,14 @@ mod tests {
         for (fence, until_us) in [("a", 10), ("b", 20), ("c", 30)] {
             in_flight.add("dev_1", task(fence, until_us));
         }
-        assert_eq!((in_flight.of("dev_1", 0), in_flight.of("dev_2", 0)), (3, 0));
+        assert_eq!((in_flight.of("dev_1", false, 0), in_flight.of("dev_2", false, 0)), (3, 0));
         assert_eq!(in_flight.remove("dev_1", "b"), Some(task("b", 20)));
         assert_eq!(in_flight.remove("dev_1", "b"), None, "only once");
         assert_eq!(in_flight.remove("dev_2", "a"), None);
-        assert_eq!(in_flight.of("dev_1", 10), 1);
+        assert_eq!(in_flight.of("dev_1", false, 10), 1);
         assert!(in_flight.remove("dev_1", "c").is_some());
-        assert_eq!(in_flight.of("dev_1", 0), 0);
+        assert_eq!(in_flight.of("dev_1", false, 0), 0);
+        in_flight.add("dev_1", Sent { stacked: Some(8), ..task("d", 10) });
+        assert_eq!((in_flight.of("dev_1", false, 0), in_flight.of("dev_1", true, 0)), (0, 1));
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    job::{Event, Input, Job, New, Refusal, State, Tensors, Wants},
+    job::{Adapted, Event, Input, Job, New, Outcome, Refusal, State, Tensors, Wants},
     model::{Pin, Placement},
 };
 use ports::{Condition, Token};
@@ -11,6 +11,7 @@ use protocol::{
     rest::inference::{self as rest, Accepted, Cancelled, Request},
     tensor::{self, Named, Spec},
 };
+use serde_json::value::RawValue;
 
 use crate::{
     App, Error, Result, attempts, idempotency, jobs,
@@ -122,22 +123,19 @@ async fn prepare(
         version: record.version.number,
         revision: record.head.revision,
     };
-    let (given, adapted) = adapt::given(app, &record, &model, request, wait_ms.is_some()).await?;
-    let is_raw = matches!(given, Given::Tensors);
-    let inputs = match given {
-        Given::Tensors => read_inputs(&record, request)?,
-        Given::Made(inputs) => inputs,
-    };
-    check_outputs(&record, &inputs, is_raw)?;
+    let waits = wait_ms.is_some();
+    let One { inputs, adapted, by_name } =
+        read(app, &record, &model, &request.input, request.raw, waits).await?;
     let new = New {
         id,
         customer: call.customer.to_owned(),
         project: request.project_id.clone(),
         model,
         input: inline(&inputs)?,
-        by_name: is_raw && tensor::has_inputs(&request.input),
+        by_name,
         adapted,
         wants: Wants { placement, prefer_gpu: request.options.prefer_gpu, instance_type },
+        chunk: None,
         body_hash: call.idempotency_key.map(|_| call.body_hash.clone()),
         attended_ms: wait_ms.map(|wait_ms| wait_ms + LET_GO_MS),
         deadline_ms,
@@ -145,10 +143,67 @@ async fn prepare(
     Ok(Prepared { job: Job::new(new, app.now_us()), record, inputs })
 }
 
-fn read_inputs(record: &Record, request: &Request) -> Result<Vec<Named>> {
+/// An input as it is run, and how its result is to be shown.
+pub(crate) struct One {
+    pub(crate) inputs: Vec<Named>,
+    pub(crate) adapted: Option<Adapted>,
+    pub(crate) by_name: bool,
+}
+
+/// One input of a batch: what is a tensor stays one unless `raw` says otherwise.
+///
+/// # Errors
+/// What is wrong with it, as in a request of its own.
+pub(crate) async fn read_one(
+    app: &App,
+    record: &Record,
+    pin: &Pin,
+    input: &RawValue,
+    raw: Option<bool>,
+) -> Result<One> {
+    read(app, record, pin, input, raw, false).await
+}
+
+async fn read(
+    app: &App,
+    record: &Record,
+    pin: &Pin,
+    input: &RawValue,
+    raw: Option<bool>,
+    waits: bool,
+) -> Result<One> {
+    let (given, adapted) = adapt::given(app, record, pin, input, raw, waits).await?;
+    let is_raw = matches!(given, Given::Tensors);
+    let inputs = match given {
+        Given::Tensors => read_inputs(record, input)?,
+        Given::Made(inputs) => inputs,
+    };
+    check_outputs(record, &inputs, is_raw)?;
+    Ok(One { inputs, adapted, by_name: is_raw && tensor::has_inputs(input) })
+}
+
+/// The result of one input of a chunk, and what to know about it.
+pub(crate) async fn shown_one(
+    app: &App,
+    chunk: &Job,
+    outputs: Vec<Named>,
+) -> Result<(Box<RawValue>, Vec<String>)> {
+    let shown = match chunk.adapted {
+        Some(adapted) => adapt::shown_one(app, chunk, outputs, adapted).await?,
+        None => view::raw_outputs(outputs, chunk.by_name)?,
+    };
+    Ok((shown.result, shown.warnings))
+}
+
+/// What an attempt brought, fetched from where it lies.
+pub(crate) async fn stored_outputs(app: &App, job: &Job, outcome: &Outcome) -> Result<Vec<Named>> {
+    view::outputs(app, job, &outcome.result, &outcome.fence).await
+}
+
+fn read_inputs(record: &Record, input: &RawValue) -> Result<Vec<Named>> {
     let specs = &record.version.inputs;
     let expected: Vec<_> = specs.iter().map(|spec| (spec.name.as_str(), spec.dtype)).collect();
-    let inputs = tensor::parse_named(&request.input, &expected)?;
+    let inputs = tensor::parse_named(input, &expected)?;
     for (spec, named) in specs.iter().zip(&inputs) {
         if !spec.fits(&named.tensor.shape) {
             let path = match specs.len() {
@@ -277,6 +332,8 @@ pub async fn cancel(app: &App, customer: &str, id: &str) -> Result<Cancelled> {
 }
 
 async fn find(app: &App, customer: &str, id: &str) -> Result<Job> {
-    let job = jobs::load(app, id).await?.filter(|job| job.customer == customer);
+    // a chunk is shown by its batch
+    let own = |job: &Job| job.customer == customer && job.chunk.is_none();
+    let job = jobs::load(app, id).await?.filter(own);
     job.ok_or_else(|| Error::no_job(id))
 }

@@ -9,7 +9,7 @@ use protocol::{
     tensor::Named,
 };
 
-use crate::{App, Error, Result, WORK_QUEUE, attempts, table, tensors};
+use crate::{App, BATCH_QUEUE, Error, Result, WORK_QUEUE, attempts, table, tensors};
 
 mod dispatch;
 
@@ -25,12 +25,13 @@ pub const DISPATCHES: &[Action] = &[
     Action::ReadBlobs,
     Action::WriteBlobs,
     Action::SendTo(WORK_QUEUE),
+    Action::SendTo(BATCH_QUEUE),
     Action::PostToSockets,
 ];
 
 /// A job, whoever it belongs to.
 pub async fn load(app: &App, id: &str) -> Result<Option<Job>> {
-    if !domain::name::is_id(id, "infer") {
+    if !domain::name::is_id(id, "infer") && domain::name::chunk_of(id).is_none() {
         return Ok(None);
     }
     table::load(&*app.ports.records, &table::job(id)).await

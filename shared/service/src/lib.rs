@@ -7,7 +7,9 @@ pub mod access;
 pub mod adapters;
 mod app;
 pub mod attempts;
+pub mod batch;
 mod cache;
+pub mod datasets;
 pub mod devices;
 mod engine;
 mod error;
@@ -27,6 +29,7 @@ mod table;
 pub mod tasks;
 mod tensors;
 mod time;
+pub mod uploads;
 mod usual;
 
 pub use app::{App, Settings};
@@ -36,14 +39,20 @@ pub use error::{Error, Result};
 /// The queue of jobs that wait for a device without a caller.
 pub const WORK_QUEUE: &str = "work";
 
+/// The queue of batches to look after.
+pub const BATCH_QUEUE: &str = "batches";
+
 /// The queue of sessions to look at again, soon after their socket closed.
 pub const SESSIONS_QUEUE: &str = "sessions";
 
-/// The queue of models whose file is complete and has not been looked at.
+/// The queue of models and datasets whose file is complete and has not been looked at.
 pub const UPLOADS_QUEUE: &str = "uploads";
 
 /// The function that reads a model file and says what it is.
 pub const INSPECT_FUNCTION: &str = "models-inspect";
+
+/// The function that reads a dataset's file and says what it holds.
+pub const DATASET_INSPECT_FUNCTION: &str = "datasets-inspect";
 
 /// The function that makes tensors of what people write.
 pub const PREPROCESS_FUNCTION: &str = "preprocess";

@@ -19,6 +19,9 @@ const BELIEVED_MS: u64 = 1_000;
 /// not hold up the rest.
 const LOOK_AHEAD: usize = 50;
 
+/// How many chunks of a batch are looked at for one that can run: they all want the same devices.
+const CHUNKS_AHEAD: usize = 4;
+
 /// How often the sweep has a scope looked at, in milliseconds.
 const REMINDED_MS: u64 = 5_000;
 
@@ -37,8 +40,11 @@ pub(crate) struct Parked {
     version: u64,
 }
 
-/// Where a job waits: with its customer, or where everyone's devices look.
+/// Where a job waits: with its batch, with its customer, or where everyone's devices look.
 fn scope(job: &Job) -> &str {
+    if let Some(chunk) = &job.chunk {
+        return &chunk.batch;
+    }
     match job.wants.placement {
         Placement::Shared => EVERYONE,
         Placement::Own | Placement::Platform => &job.customer,
@@ -46,7 +52,10 @@ fn scope(job: &Job) -> &str {
 }
 
 fn key(job: &Job) -> Key {
-    table::waiting_job(scope(job), job.created_us, &job.id)
+    match &job.chunk {
+        Some(chunk) => table::waiting_chunk(&chunk.batch, chunk.number),
+        None => table::waiting_job(scope(job), job.created_us, &job.id),
+    }
 }
 
 /// Parks a job.
@@ -85,10 +94,31 @@ pub async fn pull(app: &App, customer: &str, limit: usize) -> Result<()> {
         let believed = app.caches().parked.get(scope, app.now_ms(), BELIEVED_MS);
         if left > 0 && believed != Some(false) {
             // boxed: it finds devices and sends, and every message's future would have room for that
-            left -= Box::pin(walk(app, scope, left, true)).await?;
+            let ahead = left.clamp(LOOK_AHEAD, 1000);
+            left -= Box::pin(walk(app, scope, left, ahead, true)).await?.sent;
         }
     }
     Ok(())
+}
+
+/// A device has room for chunks: finds one for at most `limit` of a batch's, the first to wait first;
+/// how many were sent.
+pub(crate) async fn walk_chunks(app: &App, batch: &str, limit: usize) -> Result<usize> {
+    if app.caches().parked.get(batch, app.now_ms(), BELIEVED_MS) == Some(false) {
+        return Ok(0);
+    }
+    let Walked { sent, left } = walk(app, batch, limit, CHUNKS_AHEAD, true).await?;
+    if left {
+        // the devices are full now, and each chunk that ends makes room
+        app.caches().parked.insert(batch, app.now_ms(), true);
+    }
+    Ok(sent)
+}
+
+/// The first chunks of a batch that wait, by id.
+pub(crate) async fn waiting_chunks(app: &App, batch: &str, limit: usize) -> Result<Vec<String>> {
+    let rows = app.ports.records.query(Query::new(table::waiting(batch), "", limit)).await?;
+    rows.items.into_iter().map(|(_, row)| Ok(table::decode::<Row>(row)?.job)).collect()
 }
 
 /// Has the scope of a parked job looked at, in case no device said that it has room.
@@ -103,7 +133,7 @@ pub(crate) async fn remind(app: &App, job: &Job) -> Result<()> {
 
 /// Finds devices for what waits in a scope; goes on in another message while all of it can run.
 pub async fn look(app: &App, scope: &str) -> Result<()> {
-    if walk(app, scope, LOOK_AHEAD, false).await? == LOOK_AHEAD {
+    if walk(app, scope, LOOK_AHEAD, LOOK_AHEAD, false).await?.sent == LOOK_AHEAD {
         send(app, scope).await?;
     }
     Ok(())
@@ -114,21 +144,37 @@ async fn send(app: &App, scope: &str) -> Result<()> {
     Ok(app.ports.queues.send(WORK_QUEUE, &body, Duration::ZERO).await?)
 }
 
-/// How many of the oldest jobs of a scope were sent, at most `limit`.
-async fn walk(app: &App, scope: &str, limit: usize, has_room: bool) -> Result<usize> {
+/// What came of a look at what waits.
+struct Walked {
+    /// How many were sent.
+    sent: usize,
+    /// Some cannot run now.
+    left: bool,
+}
+
+/// Sends the oldest jobs of a scope, at most `limit` of the first `ahead`.
+async fn walk(
+    app: &App,
+    scope: &str,
+    limit: usize,
+    ahead: usize,
+    has_room: bool,
+) -> Result<Walked> {
     let now = app.now_ms();
     // before the look: whoever parks a job during it says so afterwards, and is believed
     app.caches().parked.insert(scope, now, false);
-    let ahead = limit.clamp(LOOK_AHEAD, 1000);
     let rows = app.ports.records.query(Query::new(table::waiting(scope), "", ahead)).await?;
-    let mut sent = 0;
+    let (mut sent, mut left) = (0, false);
     for (sort, row) in rows.items {
         if sent == limit {
             break;
         }
         let Row { job, version, .. } = table::decode(row)?;
         match jobs::find_device(app, &job, has_room).await {
-            Ok(Found::Nowhere(_)) => continue,
+            Ok(Found::Nowhere(_)) => {
+                left = true;
+                continue;
+            }
             Ok(Found::Sent) => sent += 1,
             Ok(Found::Settled) => {}
             Err(cause) => {
@@ -141,5 +187,5 @@ async fn walk(app: &App, scope: &str, limit: usize, has_room: bool) -> Result<us
     if sent > 0 {
         app.caches().parked.insert(scope, now, true);
     }
-    Ok(sent)
+    Ok(Walked { sent, left })
 }

@@ -12,7 +12,7 @@ use protocol::socket::{self, Bye, Drain, Fault, Heartbeat};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{App, Error, Result, access, parked, table};
+use crate::{App, Error, Result, access, batch, parked, table};
 
 mod absence;
 mod hello;
@@ -158,9 +158,12 @@ fn checksums(models: Vec<String>) -> Vec<String> {
 /// Parked work for a device with so many free slots.
 async fn pull(app: &App, customer: &str, slots: u32) -> Result<()> {
     match slots.min(MAX_PULLED) {
-        0 => Ok(()),
-        limit => parked::pull(app, customer, limit as usize).await,
+        0 => {}
+        limit => parked::pull(app, customer, limit as usize).await?,
     }
+    // beside the slots, whatever is on them
+    batch::pull(app, customer, MAX_PULLED as usize).await?;
+    Ok(())
 }
 
 /// Asks every device that is connected to this process to finish what it has and then to leave.

@@ -16,7 +16,7 @@ use domain::{
 };
 use ports::Query;
 
-use crate::{App, Result, fold::open::Row, jobs, parked, sessions, table};
+use crate::{App, Result, batch, fold::open::Row, jobs, parked, sessions, table};
 
 /// How many open jobs are read at a time.
 const PAGE: usize = 100;
@@ -25,12 +25,12 @@ const PAGE: usize = 100;
 /// again what a consumer did not finish.
 const QUEUED_MS: u64 = 90_000;
 
-/// One look at every open job.
+/// One look at every open job and batch.
 pub async fn all(app: &App) -> Result<()> {
     for shard in 0..table::OPEN_SHARDS {
         walk(app, shard, None).await?;
     }
-    Ok(())
+    batch::sweep(app).await
 }
 
 /// One look at the open jobs in the hands of a device.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::batch::Batch;
 use ports::{Condition, Error as PortError, Item, Key, Order, Query, Records, Token, Write};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -67,6 +68,15 @@ pub(crate) fn model_revision(id: &str, revision: u32) -> Key {
     Key::new(model_rows(id), format!("R#{revision:010}"))
 }
 
+pub(crate) fn dataset(id: &str) -> Key {
+    Key::new(format!("DATASET#{id}"), "HEAD")
+}
+
+/// The upload of a dataset whose file comes in parts.
+pub(crate) fn dataset_upload(id: &str) -> Key {
+    Key::new(format!("DATASET#{id}"), "UPLOAD")
+}
+
 pub(crate) fn job(id: &str) -> Key {
     Key::new(format!("JOB#{id}"), "HEAD")
 }
@@ -74,6 +84,38 @@ pub(crate) fn job(id: &str) -> Key {
 /// The result of an attempt that is too large for the job's item.
 pub(crate) fn result(job: &str, fence: &str) -> Key {
     Key::new(format!("JOB#{job}"), format!("R#{fence}"))
+}
+
+/// A batch; its chunks are jobs.
+pub(crate) fn batch(id: &str) -> Key {
+    Key::new(format!("BATCH#{id}"), "HEAD")
+}
+
+/// In its owner's list, by age.
+pub(crate) fn batch_pointer(batch: &Batch) -> Key {
+    owned(&batch.customer, "BATCH", &format!("{:020}#{}", batch.created_us, batch.id))
+}
+
+/// The batches that devices of a scope work on, by age.
+pub(crate) fn batch_turns(scope: &str) -> String {
+    format!("BATCHES#{scope}")
+}
+
+pub(crate) fn batch_turn(batch: &Batch) -> Key {
+    let sort = format!("{:020}#{}", batch.created_us, batch.id);
+    Key::new(batch_turns(crate::batch::scope(batch)), sort)
+}
+
+/// All batches that are not over, for the sweep.
+pub(crate) const OPEN_BATCHES: &str = "OPENBATCHES";
+
+pub(crate) fn open_batch(id: &str) -> Key {
+    Key::new(OPEN_BATCHES, id)
+}
+
+/// A chunk that waits for a device, in the order of its batch.
+pub(crate) fn waiting_chunk(batch: &str, number: u32) -> Key {
+    Key::new(waiting(batch), format!("{number:010}"))
 }
 
 pub(crate) fn device(id: &str) -> Key {

@@ -1,12 +1,15 @@
 //! What devices answer: done, failed, declined. Every one of these may come twice, late, or after
 //! the attempt was replaced.
 
-use domain::job::{self, Event, Failure, Job, Outcome, Output, Refusal};
+use domain::{
+    job::{self, Event, Failure, Job, Outcome, Output, Refusal},
+    name,
+};
 use ports::{Condition, Write};
 use protocol::socket::{DeclineReason, TaskDeclined, TaskDone, TaskFailed};
 
 use crate::{
-    App, Error, Result, attempts, jobs, models, parked,
+    App, Error, Result, attempts, batch, jobs, models, parked,
     sessions::{self, Connection},
     table, usual,
 };
@@ -17,7 +20,7 @@ mod results;
 pub(crate) use acks::Acks;
 use acks::acknowledge;
 use results::Brought;
-pub(crate) use results::note;
+pub(crate) use results::{Ran, note};
 
 /// The most processor time of a result: a thousand cores for as long as a job may live.
 const MAX_CORES: f64 = 1024.0;
@@ -26,15 +29,15 @@ const MAX_CORES: f64 = 1024.0;
 pub async fn done(app: &App, connection: &Connection, message: TaskDone) -> Result<()> {
     let TaskDone { task_id, fence, outputs, timings_ms, usage, .. } = message;
     let sent = attempts::answered(app, connection, &fence);
-    let result = match results::take(app, &task_id, &fence, outputs).await? {
-        Brought::Kept(result) => result,
+    let (result, failed) = match results::take(app, &task_id, &fence, outputs).await? {
+        Brought::Kept(result, failed) => (result, failed),
         Brought::Bad { failure, retryable } => {
             let failed = failed_with(app, connection, &task_id, fence, failure, retryable);
             return Box::pin(failed).await;
         }
         Brought::Judged(won) => {
-            acknowledge(app, connection, task_id, fence, won).await;
-            return parked::pull(app, &connection.customer, 1).await;
+            acknowledge(app, connection, task_id.clone(), fence, won).await;
+            return next(app, connection, &task_id).await;
         }
     };
     let file = match &result {
@@ -45,6 +48,7 @@ pub async fn done(app: &App, connection: &Connection, message: TaskDone) -> Resu
     let outcome = Outcome {
         fence: fence.clone(),
         result,
+        failed,
         queue_ms: within(timings_ms.queue, longest),
         compute_ms: within(timings_ms.compute, longest),
         cpu_ms: within(usage.cpu_ms, longest * MAX_CORES),
@@ -72,8 +76,21 @@ pub async fn done(app: &App, connection: &Connection, message: TaskDone) -> Resu
     if let Some(file) = &file {
         results::tidy(app, &task_id, &fence, file, counts).await;
     }
-    acknowledge(app, connection, task_id, fence, accepted).await;
-    parked::pull(app, &connection.customer, 1).await
+    acknowledge(app, connection, task_id.clone(), fence, accepted).await;
+    next(app, connection, &task_id).await
+}
+
+/// The device has room for another task like this one.
+async fn next(app: &App, connection: &Connection, task: &str) -> Result<()> {
+    let Some((batch, number)) = name::chunk_of(task) else {
+        return parked::pull(app, &connection.customer, 1).await;
+    };
+    batch::pull(app, &connection.customer, 1).await?;
+    // more is to be cut, or this was one of the last; otherwise the feed tells of it in a while
+    if parked::waiting_chunks(app, batch, 1).await?.is_empty() {
+        batch::wake(app, batch, &[number]).await?;
+    }
+    Ok(())
 }
 
 /// What a device says it took, as far as it can be true.
@@ -114,7 +131,7 @@ async fn failed_with(
     let event = Event::Failed { fence: fence.clone(), failure, retryable };
     let accepted = ended(app, task_id, event).await?;
     acknowledge(app, connection, task_id.to_owned(), fence, accepted).await;
-    parked::pull(app, &connection.customer, 1).await
+    next(app, connection, task_id).await
 }
 
 /// The device does not take the attempt.

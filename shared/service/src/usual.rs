@@ -11,6 +11,15 @@ pub(crate) fn of(app: &App, checksum: &str) -> Option<f64> {
     app.caches().usual.get(checksum)
 }
 
+/// The same of one input of a batch, whose inputs run together.
+pub(crate) fn of_stacked(app: &App, checksum: &str) -> Option<f64> {
+    app.caches().usual.get(&stacked(checksum))
+}
+
+fn stacked(checksum: &str) -> String {
+    format!("{checksum}#stacked")
+}
+
 /// A device brought the result of what it was sent; `queue_ms` is how long it says that the task
 /// waited there.
 pub(crate) fn learn(app: &App, sent: &Sent, now_us: u64, queue_ms: f64) {
@@ -20,7 +29,11 @@ pub(crate) fn learn(app: &App, sent: &Sent, now_us: u64, queue_ms: f64) {
     if took_ms.is_nan() {
         return;
     }
+    let (name, took_ms) = match sent.stacked {
+        None => (sent.checksum.clone(), took_ms),
+        Some(count) => (stacked(&sent.checksum), took_ms / f64::from(count.max(1))),
+    };
     let usual = &app.caches().usual;
-    let learnt = usual.get(&sent.checksum).map_or(took_ms, |before| before * 0.9 + took_ms * 0.1);
-    usual.insert(sent.checksum.clone(), learnt);
+    let learnt = usual.get(&name).map_or(took_ms, |before| before * 0.9 + took_ms * 0.1);
+    usual.insert(name, learnt);
 }

@@ -2,13 +2,10 @@
 
 use std::io::{Read, Seek};
 
+use archive::{Entry, bytes_at, quoted};
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
-use crate::{
-    Problem, Refused,
-    archive::{Entry, bytes_at},
-    quoted,
-};
+use crate::{Problem, Refused};
 
 /// The most that the contents of a compressed entry may be: code and tables, never tensors.
 pub(crate) const MAX_INFLATED: u64 = 16 << 20;

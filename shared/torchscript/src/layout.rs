@@ -6,11 +6,20 @@ use std::{
     io::{self, Read, Seek},
 };
 
+use archive::{Entry, Rules, quoted};
+
 use crate::{
-    Problem, Refused, archive,
-    archive::Entry,
+    Problem, Refused,
     inflate::{MAX_INFLATED, contents},
-    pickle, quoted,
+    pickle,
+};
+
+/// A large network has some thousand entries.
+const RULES: Rules = Rules {
+    what: "a TorchScript file",
+    remedy: "save the model again with torch.jit.save",
+    max_entries: 20_000,
+    max_directory: 8 << 20,
 };
 
 /// What all compressed entries may unpack to together, in bytes.
@@ -43,7 +52,7 @@ pub fn check(file: &mut (impl Read + Seek)) -> io::Result<Result<(), Refused>> {
 }
 
 fn look(file: &mut (impl Read + Seek)) -> Result<(), Problem> {
-    let entries = archive::entries(file)?;
+    let entries = archive::entries(file, &RULES)?;
     let top = entries.first().and_then(|entry| entry.name.split_once('/')).map(|(top, _)| top);
     let top =
         top.ok_or_else(|| Refused::new("not a TorchScript file: its entries lie in no folder"))?;

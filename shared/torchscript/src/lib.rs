@@ -4,7 +4,6 @@
 //! PyTorch's layout, and its pickles' instructions are read one by one against a list of what TorchScript
 //! itself writes. What passes is sent to devices that declare `torchscript`.
 
-mod archive;
 mod inflate;
 mod layout;
 mod pickle;
@@ -36,15 +35,17 @@ impl From<Refused> for Problem {
     }
 }
 
+impl From<archive::Error> for Problem {
+    fn from(error: archive::Error) -> Self {
+        match error {
+            archive::Error::Refused(why) => Self::Refused(Refused(why)),
+            archive::Error::Io(error) => Self::Io(error),
+        }
+    }
+}
+
 impl From<std::io::Error> for Problem {
     fn from(error: std::io::Error) -> Self {
         Self::Io(error)
     }
-}
-
-/// A name out of a stranger's file, short and on one line.
-fn quoted(name: &str) -> String {
-    let line: String =
-        name.chars().map(|c| if c.is_control() { ' ' } else { c }).take(80).collect();
-    format!("`{line}`")
 }

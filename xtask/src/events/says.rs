@@ -143,6 +143,7 @@ pub(super) fn frame(kind: &str) -> Result<String> {
                 gpu: false,
                 slots: 1,
                 max_model_mb: 512,
+                batches: true,
             },
             share: Share::Own,
             resume: None,

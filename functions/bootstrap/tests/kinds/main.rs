@@ -31,6 +31,7 @@ impl Platform {
             admin_key_hash: access::hash("admin"),
             chosen_keys: false,
             public_url: Some("https://api.example.org".to_owned()),
+            bounded_answers: true,
             upload_limit: 4 << 20,
             uploads: Default::default(),
             lease: Default::default(),

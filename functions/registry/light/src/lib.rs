@@ -8,6 +8,7 @@ pub fn routes() -> Vec<Route> {
     [
         health::routes(),
         models::routes(),
+        dataset_routes::routes(),
         inference_routes::routes(),
         devices::routes(),
         admin::routes(),

@@ -29,6 +29,7 @@ pub(crate) fn job() -> Job {
         by_name: false,
         adapted: None,
         wants: Wants::default(),
+        chunk: None,
         body_hash: None,
         attended_ms: Some(20_000),
         deadline_ms: 300_000,
@@ -93,6 +94,7 @@ pub(crate) fn finished(
 ) -> Option<Job> {
     job.fences.get(fence)?;
     let outcome = Outcome {
+        failed: 0,
         fence: fence.to_owned(),
         result: Output::Inline(Tensors::encode(&[(); 0]).unwrap()),
         queue_ms: queue,

@@ -101,6 +101,9 @@ pub struct Capabilities {
     pub slots: u32,
     /// The largest model it takes, in MB.
     pub max_model_mb: u64,
+    /// Takes pieces of batches (`stacked` in `taskRun`), beside its slots.
+    #[serde(default)]
+    pub batches: bool,
 }
 
 /// I am alive; renews the session's lease.

@@ -41,6 +41,10 @@ pub struct TaskRun {
     pub model: ModelRef,
     /// Its inputs.
     pub inputs: Payload,
+    /// The inputs are those of so many requests, stacked along one more dimension in front: a piece of
+    /// a batch, which is answered likewise, and runs beside the slots, behind everything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stacked: Option<u32>,
     /// Where outputs go that do not fit into a frame (presigned PUT, safetensors).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs_url: Option<String>,

@@ -72,6 +72,7 @@ async fn look(app: &App, job: &Job, record: &Record, avoid: &[&str]) -> Result<P
         format: record.version.format,
         model_bytes: record.version.size,
         checksum: &record.version.checksum,
+        in_batch: job.chunk.is_some(),
         avoid,
     };
     let now = app.now_us();
@@ -80,7 +81,8 @@ async fn look(app: &App, job: &Job, record: &Record, avoid: &[&str]) -> Result<P
         for scope in scopes {
             let pages = crate::fleet::view(app, scope, fresh).await?;
             let random = draws(app);
-            match fleet::choose(&pages, &need, |id| app.caches().in_flight.of(id, now), random) {
+            let in_flight = |id: &str| app.caches().in_flight.of(id, need.in_batch, now);
+            match fleet::choose(&pages, &need, in_flight, random) {
                 Choice::Device(id, entry) => {
                     return Ok(Place::Device(Target {
                         device: id.to_owned(),

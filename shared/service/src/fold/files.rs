@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::job::{Input, Job, Output};
 
-use crate::{App, OWN_DEVICE, Result, attempts, jobs};
+use crate::{App, OWN_DEVICE, Result, attempts, batch, jobs};
 
 /// Deletes what these jobs left in the object store. A file that cannot be deleted is left there:
 /// the feed does not wait for it.
@@ -17,6 +17,7 @@ pub(super) async fn fold(app: &App, removed: &[Arc<Job>]) -> Result<()> {
                 files.push(file.key.clone());
             }
         }
+        files.extend(batch::refused_of(job));
         for key in files {
             if let Err(cause) = app.ports.blobs.delete(&key).await {
                 tracing::warn!(%cause, key, job = job.id, "a file of a removed job was not deleted");

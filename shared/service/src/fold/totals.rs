@@ -1,6 +1,6 @@
 //! How many of everything there are, for `/health/detailed`: one item, one write per batch.
 
-use domain::job::{Job, State};
+use domain::job::State;
 use ports::{Key, Place, Write};
 use serde::{Deserialize, Serialize};
 
@@ -33,9 +33,8 @@ pub(super) struct Count {
     added: Totals,
 }
 
-/// What a change of a job from `before` to `after` adds, if it adds anything.
-pub(super) fn count_job(place: &Place, before: Option<&Job>, after: Option<&Job>) -> Option<Count> {
-    let [before, after] = [before, after].map(|job| job.map(|job| job.state));
+/// What a change of a job's state from `before` to `after` adds, if it adds anything.
+pub(super) fn count_job(place: &Place, [before, after]: [Option<State>; 2]) -> Option<Count> {
     if before == after {
         return None;
     }

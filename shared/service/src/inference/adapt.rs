@@ -6,7 +6,7 @@ use domain::{
     model::{Pin, Postprocessing, Preprocessing},
 };
 use protocol::{
-    rest::{errors::Detail, inference::Request},
+    rest::errors::Detail,
     tensor::{self, Named},
 };
 use serde::{Deserialize, de::IgnoredAny};
@@ -36,25 +36,26 @@ pub(super) async fn given(
     app: &App,
     record: &Record,
     pin: &Pin,
-    request: &Request,
+    input: &RawValue,
+    raw: Option<bool>,
     waits: bool,
 ) -> Result<(Given, Option<Adapted>)> {
     let head = &record.head;
     let before = head.preprocessing.is_some_and(|name| name != Preprocessing::Passthrough);
     let after = head.postprocessing.is_some_and(|name| name != Postprocessing::Passthrough);
     let adapts = (before || after)
-        && match request.raw {
+        && match raw {
             Some(raw) => !raw,
-            None => waits || !is_tensor(&request.input),
+            None => waits || !is_tensor(input),
         };
     // of an adapter's input the schema speaks in words
     if head.has_input_schema && (adapts || !before) {
-        validate(app, pin, &request.input, before).await?;
+        validate(app, pin, input, before).await?;
     }
     if !(before && adapts) {
         return Ok((Given::Tensors, (adapts && after).then_some(Adapted::One)));
     }
-    let (inputs, many) = adapters::preprocess(app, &head.customer, pin, &request.input).await?;
+    let (inputs, many) = adapters::preprocess(app, &head.customer, pin, input).await?;
     let shown = if many { Adapted::Many } else { Adapted::One };
     Ok((Given::Made(inputs), after.then_some(shown)))
 }
@@ -145,6 +146,26 @@ fn by_name(row: Value, features: &[String]) -> Value {
         }
         other => other,
     }
+}
+
+/// The result of one input of a batch whose owner expects words.
+pub(super) async fn shown_one(
+    app: &App,
+    job: &Job,
+    outputs: Vec<Named>,
+    adapted: Adapted,
+) -> Result<Shown> {
+    let many = adapted == Adapted::Many;
+    let tensors = adapters::Carried::Inline(outputs.clone());
+    let words = adapters::postprocess(app, &job.customer, &job.model, tensors, many).await?;
+    Ok(match words {
+        Ok(result) => Shown { result, warnings: Vec::new() },
+        Err(reason) => {
+            let mut raw = view::raw_outputs(outputs, job.by_name)?;
+            raw.warnings.insert(0, format!("the result is as the model gave it: {reason}"));
+            raw
+        }
+    })
 }
 
 /// The result of a job whose caller expects words. A result that cannot be put into words is shown

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MAX_OUTPUT_BYTES, too_large};
 use crate::{
-    App, Error, OWN_DEVICE, Ran, Result, attempts, jobs,
+    App, Engine, Error, OWN_DEVICE, Ran, Result, attempts, jobs,
     models::{self, Record},
     table, tensors,
 };
@@ -41,11 +41,15 @@ pub(crate) async fn complete(
         sent_us: app.now_us(),
         end: None,
     };
-    let ran = run(app, record, inputs).await?;
+    let ran = match &job.chunk {
+        None => run(app, record, inputs).await?.map(|ran| (ran, 0)),
+        Some(_) => run_stacked(app, record, inputs).await?,
+    };
     let ended = match ran {
-        Ok(ran) => Ok(Outcome {
+        Ok((ran, failed)) => Ok(Outcome {
             fence: attempt.fence.clone(),
             result: keep(app, &job.id, &attempt.fence, &ran.outputs).await?,
+            failed,
             queue_ms: ran.queue_ms,
             compute_ms: ran.compute_ms,
             cpu_ms: ran.compute_ms,
@@ -124,15 +128,49 @@ impl Drop for Run {
     }
 }
 
+/// Runs a piece of a batch; with how many of its requests failed.
+async fn run_stacked(
+    app: &App,
+    record: &Record,
+    inputs: Vec<Named>,
+) -> Result<std::result::Result<(Ran, u32), Failure>> {
+    if let Err(failure) = ready(app, record).await? {
+        return Ok(Err(failure));
+    }
+    let ran = engine(app)?.run_stacked(&record.version.checksum, inputs).await;
+    Ok(ran.map_err(failed).and_then(|(ran, failed)| within(ran).map(|ran| (ran, failed))))
+}
+
 /// The inner error is why the job fails.
 async fn run(
     app: &App,
     record: &Record,
     inputs: Vec<Named>,
 ) -> Result<std::result::Result<Ran, Failure>> {
-    let engine = app.engine().ok_or_else(|| Error::internal("there is no own device"))?;
-    let version = &record.version;
-    let failed = |message| Failure { code: "MODEL_FAILED".to_owned(), message };
+    if let Err(failure) = ready(app, record).await? {
+        return Ok(Err(failure));
+    }
+    let ran = engine(app)?.run(&record.version.checksum, inputs).await;
+    Ok(ran.map_err(failed).and_then(within))
+}
+
+fn engine(app: &App) -> Result<&Arc<dyn Engine>> {
+    app.engine().ok_or_else(|| Error::internal("there is no own device"))
+}
+
+fn failed(message: String) -> Failure {
+    Failure { code: "MODEL_FAILED".to_owned(), message }
+}
+
+/// Outputs that are not too large.
+fn within(ran: Ran) -> std::result::Result<Ran, Failure> {
+    let bytes: usize = ran.outputs.iter().map(|named| named.tensor.data.len()).sum();
+    if bytes > MAX_OUTPUT_BYTES { Err(failed(too_large(bytes))) } else { Ok(ran) }
+}
+
+/// Loads the model, if it is not; the inner error is why it cannot be.
+async fn ready(app: &App, record: &Record) -> Result<std::result::Result<(), Failure>> {
+    let (engine, version) = (engine(app)?, &record.version);
     if !engine.has(&version.checksum) {
         let Some(bytes) = app.ports.blobs.get(&version.blob, None).await? else {
             return Ok(Err(models::deleted(&record.head.id)));
@@ -141,11 +179,7 @@ async fn run(
             return Ok(Err(failed(message)));
         }
     }
-    let ran = engine.run(&version.checksum, inputs).await;
-    Ok(ran.map_err(failed).and_then(|ran| {
-        let bytes: usize = ran.outputs.iter().map(|named| named.tensor.data.len()).sum();
-        if bytes > MAX_OUTPUT_BYTES { Err(failed(too_large(bytes))) } else { Ok(ran) }
-    }))
+    Ok(Ok(()))
 }
 
 async fn keep(app: &App, job: &str, fence: &str, outputs: &[Named]) -> Result<Output> {

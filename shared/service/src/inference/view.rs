@@ -55,8 +55,13 @@ pub(super) struct Shown {
 /// The tensors as the model gave them.
 pub(super) async fn raw(app: &App, job: &Job, outcome: &Outcome) -> Result<Shown> {
     let outputs = outputs(app, job, &outcome.result, &outcome.fence).await?;
+    raw_outputs(outputs, job.by_name)
+}
+
+/// Tensors at hand.
+pub(super) fn raw_outputs(outputs: Vec<Named>, by_name: bool) -> Result<Shown> {
     let warnings = warnings(&outputs);
-    Ok(Shown { result: result(outputs, job.by_name)?, warnings })
+    Ok(Shown { result: result(outputs, by_name)?, warnings })
 }
 
 /// To the microsecond.

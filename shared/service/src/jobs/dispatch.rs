@@ -7,6 +7,7 @@ use domain::job::{Event, Failure, Job};
 use crate::{
     App, Error, Result,
     attempts::{self, Attempted},
+    batch,
     inference::own,
     jobs, models, parked, usual,
 };
@@ -65,7 +66,12 @@ pub(crate) async fn find_device(app: &App, id: &str, has_room: bool) -> Result<F
         }
         Err(error) => return Err(error),
     };
-    let Some(inputs) = jobs::inputs(app, &job).await? else {
+    // a device fetches a chunk's inputs itself
+    let inputs = match &job.chunk {
+        Some(_) => Some(Vec::new()),
+        None => jobs::inputs(app, &job).await?,
+    };
+    let Some(inputs) = inputs else {
         // the device that has it was given them
         if is_working {
             return Ok(Found::Settled);
@@ -83,8 +89,16 @@ pub(crate) async fn find_device(app: &App, id: &str, has_room: bool) -> Result<F
             let Some(_run) = app.caches().own_runs.begin(&job.id) else {
                 return Ok(Found::Settled);
             };
-            let (_, token) = own::complete(app, job, true, &record, inputs).await?;
+            let Some(inputs) = jobs::inputs(app, &job).await? else {
+                let message = "its inputs are not in the object store any more".to_owned();
+                let failure = Failure { code: "INPUT_LOST".to_owned(), message };
+                return abandon(app, job, failure).await;
+            };
+            let (job, token) = own::complete(app, job, true, &record, inputs).await?;
             app.ports.records.durable(token).await?;
+            if let Some(chunk) = &job.chunk {
+                batch::wake(app, &chunk.batch, &[chunk.number]).await?;
+            }
             Ok(Found::Sent)
         }
         Attempted::Changed(_) => Ok(Found::Settled),
@@ -105,12 +119,22 @@ pub(crate) async fn is_slow(app: &App, job: &Job) -> Result<bool> {
     let (Some(only), None) = (working.next(), working.next()) else { return Ok(false) };
     let lease = app.lease();
     let had_ms = app.now_us().saturating_sub(only.sent_us) / 1000;
-    if !job.may_try(lease) || had_ms < lease.lease_ms {
+    // a chunk is looked at only when nothing else waits
+    let least_ms = if job.chunk.is_some() { lease.hedge_floor_ms } else { lease.lease_ms };
+    if !job.may_try(lease) || had_ms < least_ms {
         return Ok(false);
     }
     match models::find_pinned(app, &job.customer, &job.model).await {
         Ok(record) => {
-            let usual = usual::of(app, &record.version.checksum);
+            let checksum = &record.version.checksum;
+            let usual = match &job.chunk {
+                None => usual::of(app, checksum),
+                Some(chunk) => {
+                    // of a model that nobody knows yet nothing is slow
+                    let input = usual::of_stacked(app, checksum);
+                    input.map_or(Some(f64::MAX), |ms| Some(ms * f64::from(chunk.runs())))
+                }
+            };
             Ok(had_ms >= lease.patience_ms(usual))
         }
         Err(Error::NoModel(_)) => Ok(false),

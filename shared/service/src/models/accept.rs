@@ -15,9 +15,10 @@ use super::{
     fitting::{Fitting, differences},
     inspect::{Accepted, inspect},
     revisions, show, stored,
-    uploads::Pending,
 };
-use crate::{App, Error, Result, Signature, adapters, idempotency::Commit, table};
+use crate::{
+    App, Error, Result, Signature, adapters, idempotency::Commit, table, uploads::Pending,
+};
 
 /// What a signature may take in a model's head, in bytes of JSON.
 const MAX_SIGNATURE: usize = 64 * 1024;

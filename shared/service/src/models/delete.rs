@@ -5,11 +5,11 @@ use domain::job::Failure;
 use ports::{Condition, Key, Query, Write};
 use serde::Deserialize;
 
-use super::{
-    Head, find,
-    uploads::{note_left, remove_file},
+use super::{Head, find};
+use crate::{
+    App, Error, Result, table,
+    uploads::{Subject, note_left, remove_file},
 };
-use crate::{App, Error, Result, table};
 
 /// Removes a model; jobs that still run it fail cleanly when a device asks for its file.
 pub async fn delete(app: &App, customer: &str, id: &str) -> Result<()> {
@@ -71,7 +71,7 @@ pub(crate) async fn clear(app: &App, id: &str) -> Result<()> {
                 && let Err(cause) = remove_file(app, &blob).await
             {
                 tracing::warn!(%cause, blob, "a file of a removed model is deleted later");
-                writes.push(note_left(app, id, blob)?);
+                writes.push(note_left(app, Subject::model(id), blob)?);
             }
             records.transact(writes).await?;
         }

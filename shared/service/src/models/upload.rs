@@ -5,8 +5,12 @@ use domain::model::Format;
 use ports::Checksum;
 use protocol::rest::models as rest;
 
-use super::{About, Candidate, File, Given, Target, accept::accept, uploads::note_at_once};
-use crate::{App, Error, Result, idempotency::Commit};
+use super::{About, Candidate, File, Given, Target, accept::accept};
+use crate::{
+    App, Error, Result,
+    idempotency::Commit,
+    uploads::{Subject, note_at_once},
+};
 
 /// What a form brought.
 pub struct Upload {
@@ -57,15 +61,15 @@ pub async fn upload(
     if bytes.is_empty() {
         return Err(Error::invalid("model", "the file is empty"));
     }
-    let noted = note_at_once(app, &target).await?;
+    let noted = note_at_once(app, Subject::model(target.id()), target.blob(app)).await?;
     let file = File {
-        blob: noted.blob().to_owned(),
+        blob: noted.blob.clone(),
         checksum: Checksum::of(&bytes).to_string(),
         size: bytes.len() as u64,
         format,
     };
     let taken = async {
-        app.ports.blobs.put(noted.blob(), bytes).await?;
+        app.ports.blobs.put(&noted.blob, bytes).await?;
         let candidate = Candidate { customer: customer.to_owned(), target, file, given };
         accept(app, candidate, &noted, commit).await
     };

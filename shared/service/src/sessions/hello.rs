@@ -158,6 +158,7 @@ fn describe(
             gpu: capabilities.gpu,
             slots: capabilities.slots,
             max_model_mb: capabilities.max_model_mb,
+            batches: capabilities.batches,
         },
         session,
         connection: connection.id.clone(),

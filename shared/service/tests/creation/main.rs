@@ -50,6 +50,7 @@ fn settings(chosen_keys: bool) -> Settings {
         admin_key_hash: access::hash("admin"),
         chosen_keys,
         public_url: None,
+        bounded_answers: false,
         upload_limit: 1 << 20,
         uploads: Default::default(),
         lease: Default::default(),

@@ -51,6 +51,7 @@ async fn sums_over_absurd_numbers_that_are_on_record_stay_numbers() {
                 by_name: false,
                 adapted: None,
                 wants: Wants::default(),
+                chunk: None,
                 body_hash: None,
                 attended_ms: None,
                 deadline_ms: 1000,
@@ -65,6 +66,7 @@ async fn sums_over_absurd_numbers_that_are_on_record_stay_numbers() {
             end: None,
         });
         let outcome = Outcome {
+            failed: 0,
             fence: "fence".to_owned(),
             result: Output::Inline(Tensors::encode(&[(); 0]).unwrap()),
             queue_ms: -1e300,

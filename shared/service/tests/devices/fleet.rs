@@ -33,6 +33,7 @@ fn largest(customer: &str, number: usize) -> Device {
             gpu: false,
             slots: 1024,
             max_model_mb: u64::MAX,
+            batches: true,
         },
         session: text(64),
         connection: format!("conn_{}", text(32)),

@@ -46,6 +46,7 @@ impl World {
             admin_key_hash: access::hash("admin"),
             chosen_keys: false,
             public_url: None,
+            bounded_answers: false,
             upload_limit: 4 << 20,
             uploads: Default::default(),
             lease: Default::default(),

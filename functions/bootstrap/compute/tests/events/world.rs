@@ -51,6 +51,7 @@ impl World {
             admin_key_hash: access::hash(ADMIN_KEY),
             chosen_keys: false,
             public_url: Some("https://api.example.org".to_owned()),
+            bounded_answers: true,
             upload_limit: 4 << 20,
             uploads: Default::default(),
             lease: Default::default(),

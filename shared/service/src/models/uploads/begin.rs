@@ -5,11 +5,6 @@ use ports::Checksum;
 use protocol::rest::uploads as rest;
 use serde_json::Value;
 
-use super::{
-    parts::MAX_SIGNED,
-    pending::{self, Pending},
-    stored::Row,
-};
 use crate::{
     App, Error, Result,
     idempotency::Commit,
@@ -17,6 +12,8 @@ use crate::{
         About, Candidate, File, Given, Shape, Target, accept::announce, inspect::declared,
         upload::read_format,
     },
+    table,
+    uploads::{self, Pending, Row, Subject, parts, read_checksum},
 };
 
 /// A file that is to come in parts, as it was announced.
@@ -69,32 +66,14 @@ impl New {
 
 /// How the file is cut, within the limits.
 fn plan(app: &App, body: &rest::NewUpload) -> Result<upload::Plan> {
-    let size = body.size;
-    let plan = upload::Plan::new(size, body.part_size)
-        .map_err(|error| Error::invalid(error.field, error.to_string()))?;
-    let most = app.settings().uploads.max_size;
+    let plan = parts::plan(body.size, body.part_size, body.parts.as_deref())?;
+    let (size, most) = (body.size, app.settings().uploads.max_size);
     if size > most {
         let message = format!(
             "{size} bytes are over this platform's limit of {most} for a model; store its weights \
              as float16, or leave out what inference does not need"
         );
         return Err(Error::invalid("size", message));
-    }
-    let Some(parts) = &body.parts else { return Ok(plan) };
-    if body.part_size.is_none() {
-        let message = "missing; give it with `parts`, which depend on it";
-        return Err(Error::invalid("part_size", message));
-    }
-    let (given, count) = (parts.len(), plan.parts());
-    if given != count as usize || given > MAX_SIGNED {
-        let message = format!(
-            "lists {given} checksums, the file has {count} parts; with more than {MAX_SIGNED} leave \
-             it out and use POST /api/v1/models/{{id}}/upload/parts"
-        );
-        return Err(Error::invalid("parts", message));
-    }
-    for (at, checksum) in parts.iter().enumerate() {
-        read_checksum(&format!("parts[{at}]"), checksum)?;
     }
     Ok(plan)
 }
@@ -125,7 +104,13 @@ fn about(body: &rest::NewUpload) -> Result<About> {
 /// Puts the version on record whose file is to come. Its parts' URLs come from [`sign`](super::sign).
 pub async fn begin(app: &App, customer: &str, new: New, commit: Commit) -> Result<rest::Begun> {
     let New { target, file, given, plan } = new;
-    let pending = pending::note(app, &target, app.settings().uploads.idle_ms).await?;
+    let pending = uploads::note(
+        app,
+        Subject::model(target.id()),
+        target.blob(app),
+        app.settings().uploads.idle_ms,
+    )
+    .await?;
     let announced = announce_noted(app, customer, (target, file, given, plan), &pending, commit);
     let announced = announced.await;
     // after an error of ours it may be on record all the same: the timer looks after it
@@ -144,44 +129,24 @@ async fn announce_noted(
     pending: &Pending,
     commit: Commit,
 ) -> Result<rest::Begun> {
-    let upload = app.ports.blobs.start_upload(&pending.blob).await?;
+    let row = Row::start(app, pending, &plan).await?;
     let id = target.id().to_owned();
-    let row = Row {
-        upload,
-        part_size: plan.part_size(),
-        started_ms: app.now_ms(),
-        tries: 0,
-        failures: 0,
-        busy_until_ms: 0,
-        pending: pending.clone(),
-        version: 1,
-    };
     let FileSaid { checksum, size, format } = file;
     let file = File { blob: pending.blob.clone(), checksum: checksum.to_string(), size, format };
     let candidate = Candidate { customer: customer.to_owned(), target, file, given };
     let writes = |number| {
-        let (announced, write) = pending.announce(number)?;
+        let (announced, write) =
+            pending.announce(Subject::Version { model: id.clone(), number: Some(number) })?;
         let row = Row { pending: announced, ..row.clone() };
-        Ok(vec![row.put(&id, number)?, write])
+        Ok(vec![row.put(table::model_upload(&id, number))?, write])
     };
     let answer = |shown: protocol::rest::models::Summary| rest::Begun {
         id: shown.id,
         version: shown.version,
         status: shown.status,
-        upload: rest::Plan {
-            part_size: plan.part_size(),
-            part_count: plan.parts(),
-            parts: Vec::new(),
-            expires_at: row.expires_at(),
-        },
+        upload: row.shown(&plan),
     };
     announce(app, candidate, writes, commit, answer).await
-}
-
-/// A checksum that a request holds.
-pub(super) fn read_checksum(field: &str, text: &str) -> Result<Checksum> {
-    let message = "expected `sha256:` and the 64 hex digits of the SHA-256";
-    Checksum::parse(text).ok_or_else(|| Error::invalid(field, message))
 }
 
 fn shape(field: &str, given: Option<&[Option<i64>]>) -> Result<Option<Shape>> {

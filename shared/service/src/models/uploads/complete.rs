@@ -9,10 +9,9 @@ use super::stored::{self, Found};
 use crate::{
     App, Error, Result, UPLOADS_QUEUE,
     models::{Version, show, stored as models},
+    table,
+    uploads::UNHEARD_MS,
 };
-
-/// The net under the queue: a complete file that nobody looks at is put there again after this.
-pub(super) const UNHEARD_MS: u64 = 60_000;
 
 /// Ends an upload: its file is looked at from now on, apart from this request. Repeating it changes
 /// nothing.
@@ -38,7 +37,8 @@ pub async fn complete(app: &App, customer: &str, reference: &str) -> Result<rest
         }
         let status = Status::Validating;
         let version = Arc::new(Version { status, ..Version::clone(version) });
-        let (_, mut writes) = found.change(row, app.now_ms() + UNHEARD_MS)?;
+        let (_, mut writes) =
+            row.change(&table::model_upload(id, number), app.now_ms() + UNHEARD_MS)?;
         writes.push(models::row(id, &version, ports::Condition::Exists)?);
         if models::commit(app, head, writes).await? {
             enqueue(app, id, number).await?;

@@ -2,42 +2,18 @@
 
 use std::sync::Arc;
 
-use domain::{
-    model::{self, Status},
-    upload::Plan,
-};
-use ports::{Condition, Uploaded, Write};
-use serde::{Deserialize, Serialize};
+use domain::model::{self, Status};
+use ports::Uploaded;
 
-use super::pending::Pending;
 use crate::{
     App, Error, Result,
     models::{Head, Version, find},
-    table, time,
+    table,
+    uploads::Row,
 };
 
 /// How often an upload is read whose parts are gone.
 const MAX_TRIES: u32 = 3;
-
-/// An upload under way.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Row {
-    /// The object store's id of the upload.
-    pub(super) upload: String,
-    pub(super) part_size: u64,
-    pub(super) started_ms: u64,
-    /// How often somebody began to look at the complete file and died, or could not look into it.
-    pub(super) tries: u32,
-    /// How often the file could not be got at.
-    #[serde(default)]
-    pub(super) failures: u32,
-    /// Somebody is at it until then.
-    pub(super) busy_until_ms: u64,
-    /// Where the file is, and when it is looked after.
-    pub(super) pending: Pending,
-    /// Of the row: grows with every change.
-    pub(super) version: u64,
-}
 
 /// An upload, the version that it is for, and the model's head, as they were read.
 pub(super) struct Found {
@@ -94,47 +70,4 @@ async fn found(app: &App, head: Head, number: u32) -> Result<Found> {
     let version = find::version(app, &head, number).await?;
     let row = table::load(&*app.ports.records, &table::model_upload(&head.id, number)).await?;
     Ok(Found { head, version, row })
-}
-
-impl Row {
-    /// Of the transaction that announces the version.
-    pub(super) fn put(&self, id: &str, number: u32) -> Result<Write> {
-        Ok(Write::put(table::model_upload(id, number), table::encode(self)?, Condition::Absent))
-    }
-
-    /// How the file is cut.
-    pub(super) fn plan(&self, size: u64) -> Result<Plan> {
-        Plan::new(size, Some(self.part_size)).map_err(Error::internal)
-    }
-
-    /// When it is given up, unless a part comes.
-    pub(super) fn expires_at(&self) -> String {
-        time::rfc3339(self.pending.due_ms)
-    }
-}
-
-impl Found {
-    /// The writes that change the upload's row, and have it looked after at `due_ms`; they fail when
-    /// it was changed since it was read.
-    pub(super) fn change(&self, row: &Row, due_ms: u64) -> Result<(Row, Vec<Write>)> {
-        let (pending, [settled, noted]) = row.pending.postpone(due_ms)?;
-        let changed = Row { pending, version: row.version + 1, ..row.clone() };
-        let key = table::model_upload(&self.head.id, self.version.number);
-        let put = Write::put(key, table::encode(&changed)?, Condition::Version(row.version));
-        Ok((changed, vec![put, settled, noted]))
-    }
-
-    /// The writes that end the upload.
-    pub(super) fn end(&self, row: &Row) -> Vec<Write> {
-        let key = table::model_upload(&self.head.id, self.version.number);
-        vec![Write::delete(key, Condition::Version(row.version)), row.pending.settle()]
-    }
-}
-
-/// Commits writes to one upload; false, with nothing written, when it was changed meanwhile.
-pub(super) async fn commit(app: &App, writes: Vec<Write>) -> Result<bool> {
-    let written = table::unless_failed(app.ports.records.transact(writes).await)?;
-    let Ok(token) = written else { return Ok(false) };
-    app.ports.records.durable(token).await?;
-    Ok(true)
 }

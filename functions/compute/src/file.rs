@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 const PIECE: u64 = 1 << 20;
 
 /// An object, and where it is read next.
-pub(super) struct ObjectFile {
+pub(crate) struct ObjectFile {
     blobs: Arc<dyn Blobs>,
     runtime: Handle,
     key: String,
@@ -26,7 +26,7 @@ pub(super) struct ObjectFile {
 
 impl ObjectFile {
     /// The object `key` of `size` bytes.
-    pub(super) fn new(blobs: Arc<dyn Blobs>, runtime: Handle, key: String, size: u64) -> Self {
+    pub(crate) fn new(blobs: Arc<dyn Blobs>, runtime: Handle, key: String, size: u64) -> Self {
         Self { blobs, runtime, key, size, at: 0, piece: (0, Bytes::new()) }
     }
 

@@ -20,24 +20,31 @@ const BESIDE_MB: u32 = 128;
 /// How long to wait for room: most of a call's time is left for the reading.
 const WAIT: Duration = Duration::from_secs(5);
 
+/// The room of this process. On Lambda every process reads one file at a time anyway.
+static ROOM: Room = Room::new();
+
+/// Room for so many bytes of a file, until it is dropped; `None` when others have it for long. What
+/// is larger than all the room is read alone.
+pub(crate) async fn take(bytes: u64) -> Option<OwnedSemaphorePermit> {
+    ROOM.take(bytes).await
+}
+
 /// Room for files in memory.
-pub(super) struct Room(LazyLock<Arc<Semaphore>>);
+struct Room(LazyLock<Arc<Semaphore>>);
 
 impl Room {
-    pub(super) const fn new() -> Self {
+    const fn new() -> Self {
         Self(LazyLock::new(|| Arc::new(Semaphore::new(ROOM_MB as usize))))
     }
 
-    /// Room for so many bytes of a file, until it is dropped; `None` when others have it for long. What
-    /// is larger than all the room is read alone.
-    pub(super) async fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+    async fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
         let room = self.0.clone().acquire_many_owned(weight(bytes));
         tokio::time::timeout(WAIT, room).await.ok()?.ok()
     }
 
     /// What is free, in MB.
     #[cfg(test)]
-    pub(super) fn free(&self) -> usize {
+    fn free(&self) -> usize {
         self.0.available_permits()
     }
 }
@@ -51,7 +58,10 @@ fn weight(bytes: u64) -> u32 {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use std::sync::mpsc;
+
     use super::*;
+    use crate::thread::apart;
 
     #[tokio::test]
     async fn files_share_the_room_by_their_size() {
@@ -65,5 +75,17 @@ mod tests {
         assert_eq!(room.free(), 0);
         drop(large);
         assert_eq!(room.free(), 2048);
+    }
+
+    #[tokio::test]
+    async fn a_thread_whose_caller_has_gone_keeps_its_room() {
+        let room = Room::new();
+        let (go, wait) = mpsc::channel::<()>();
+        let answered = apart(room.take(u64::MAX).await.unwrap(), move || wait.recv()).unwrap();
+        drop(answered);
+        assert_eq!(room.free(), 0);
+        go.send(()).unwrap();
+        // waits until the thread has ended
+        assert!(room.take(u64::MAX).await.is_some());
     }
 }

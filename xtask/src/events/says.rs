@@ -144,8 +144,9 @@ pub(super) fn request(route: &Route) -> Result<Request> {
 }
 
 fn takes_body(route: &Route) -> Option<bool> {
-    let api::Entry::Http(parts) = &route.entry else { return None };
-    let item = parts.1.paths.iter().next()?.1;
+    let api::Entry::Http(http) = &route.entry else { return None };
+    let (_, described, _) = (http.describe)();
+    let item = described.paths.iter().next()?.1;
     let operations = [&item.get, &item.post, &item.put, &item.patch, &item.delete];
     let operation = operations.into_iter().flatten().next()?;
     Some(operation.request_body.is_some())

@@ -3,7 +3,7 @@
 use dcmp_service::{Error, batch};
 use serde_json::json;
 
-use crate::support::{Platform, inputs};
+use crate::support::{Platform, batches::inputs};
 
 #[tokio::test]
 async fn the_same_key_means_the_same_batch() {

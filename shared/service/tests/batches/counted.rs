@@ -6,7 +6,7 @@ use dcmp_service::batch::{self, Wake};
 use protocol::socket::Payload;
 use serde_json::json;
 
-use crate::support::{Platform, done, inputs, row, with_slots};
+use crate::support::{Platform, batches::inputs, done, row, with_slots};
 
 /// The first number of a result, which is the place of its input.
 fn number(item: &protocol::rest::batch::Item) -> Option<f64> {

@@ -7,7 +7,7 @@ use domain::job::State;
 use protocol::socket::kind;
 use serde_json::json;
 
-use crate::support::{Platform, inputs};
+use crate::support::{Platform, batches::inputs};
 
 #[tokio::test]
 async fn a_cancelled_batch_stops_at_once() {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Platform, inputs, with_slots};
+use crate::support::{Platform, batches::inputs, with_slots};
 
 #[tokio::test]
 async fn a_batch_of_another_project_does_not_wait_for_a_large_one() {

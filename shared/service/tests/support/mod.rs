@@ -2,12 +2,11 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-mod batches;
+pub mod batches;
 mod disk;
 mod engine;
 mod fakes;
 
-pub use batches::inputs;
 pub use disk::Disk;
 pub use engine::Gate;
 pub use fakes::Sent;

@@ -254,7 +254,8 @@ impl Device {
         if in_hand > 0 || !known {
             memory.told = Some((free, warm, now));
             let models = memory.warm.clone();
-            let beat = Heartbeat { slots_free: free, models, metrics: Metrics::default() };
+            let batches = in_hand - on_slots;
+            let beat = Heartbeat { slots_free: free, batches, models, metrics: Metrics::default() };
             line.say(encode(&beat));
         }
         let beat = self.platform.heartbeat();

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Dice, Faults, Plan, SimClock, Store,
+    clock::within,
     customer::{CUSTOMERS, Customer},
     device::{Device, Pace, Traits},
     world::World,
@@ -56,6 +57,9 @@ const ARRIVAL: Duration = Duration::from_secs(60);
 
 /// Between two looks at a batch.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long all of them may take.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// How many of the hottest partitions are shown.
 const SHOWN: usize = 5;
@@ -107,7 +111,9 @@ async fn live(world: World, scale: Scale) -> Result<Measured, String> {
         let customer = world.customer(number as usize % CUSTOMERS, &keys, &models);
         tokio::spawn(async move { batch(&customer, inputs).await })
     });
-    for ended in futures::future::join_all(running.collect::<Vec<_>>()).await {
+    let running = futures::future::join_all(running.collect::<Vec<_>>());
+    let ended = within(&*world.clock, PATIENCE, running).await;
+    for ended in ended.ok_or_else(|| format!("batches still run after {PATIENCE:?}"))? {
         ended.map_err(|broken| broken.to_string())??;
     }
     let makespan = world.clock.elapsed() - began;

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use dcmp_simulation::{Plan, run_all};
+use dcmp_simulation::{Plan, Scale, measure, run_all};
 
 /// Worlds in which only this goes wrong.
 fn keep(faults: &str, seeds: Range<u64>) {
@@ -26,4 +26,13 @@ fn jobs_that_are_over_leave_the_list_of_open_ones_however_the_feed_comes() {
 #[test]
 fn an_input_is_kept_when_the_request_of_a_killed_call_comes_again() {
     keep("devices,functions", 0..12);
+}
+
+/// A device that had nothing but pieces of batches in hand said that it was idle, and nothing was written
+/// of it: pieces that took longer than a lease were taken from it, until they had no attempts left. See
+/// `pieces_of_batches_renew_the_lease`.
+#[test]
+fn pieces_that_take_longer_than_a_lease_stay_with_their_device() {
+    let slow = Scale { seed: 0, devices: 20, inputs: 300, input_ms: 1_000 };
+    measure(slow).unwrap();
 }

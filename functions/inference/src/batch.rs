@@ -21,6 +21,8 @@ pub(crate) fn route() -> Route {
         Action::QueryRecords,
         Action::WriteRecords,
         Action::WriteBlobs,
+        // where the rows of a dataset are
+        Action::ReadBlobs,
         // the inputs of a request that was sent twice
         Action::DeleteBlobs,
         Action::SendTo(BATCH_QUEUE),

@@ -3,10 +3,13 @@
 
 use api::Route;
 
-/// All functions, program by program.
+/// All functions, those of an area together, whatever program they are part of.
 pub fn routes() -> Vec<Route> {
     let mut routes = light_registry::routes();
-    routes.extend(compute_registry::routes());
+    for route in compute_registry::routes() {
+        let last = routes.iter().rposition(|known| known.area() == route.area());
+        routes.insert(last.map_or(routes.len(), |last| last + 1), route);
+    }
     routes
 }
 

@@ -4,7 +4,10 @@
 use std::collections::BTreeSet;
 
 use api::{Auth, Entry, Route};
-use reqwest::{Method, StatusCode};
+use reqwest::{
+    Method, StatusCode,
+    multipart::{Form, Part},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,7 +22,11 @@ struct Ids {
     model: String,
     /// A model that comes in parts.
     upload: String,
+    dataset: String,
+    /// A dataset that comes in parts.
+    dataset_upload: String,
     job: String,
+    batch: String,
     device: String,
     logs: String,
     customer: String,
@@ -32,7 +39,10 @@ impl Ids {
         Self {
             model: id("model"),
             upload: id("model"),
+            dataset: id("dataset"),
+            dataset_upload: id("dataset"),
             job: id("infer"),
+            batch: id("batch"),
             device: id("dev"),
             logs: id("logs"),
             customer: id("cust"),
@@ -40,8 +50,19 @@ impl Ids {
         }
     }
 
-    fn all(&self) -> [&str; 7] {
-        [&self.model, &self.upload, &self.job, &self.device, &self.logs, &self.customer, &self.key]
+    fn all(&self) -> [&str; 10] {
+        [
+            &self.model,
+            &self.upload,
+            &self.dataset,
+            &self.dataset_upload,
+            &self.job,
+            &self.batch,
+            &self.device,
+            &self.logs,
+            &self.customer,
+            &self.key,
+        ]
     }
 }
 
@@ -49,6 +70,7 @@ enum Body {
     None,
     Json(Value),
     Model,
+    Dataset,
 }
 
 /// How to call a route with a real object, and what the right caller is answered then.
@@ -90,8 +112,24 @@ fn rows() -> Vec<Row> {
         },
         row("models-list-versions", 200, |ids| format!("/models/{}/versions", ids.model)),
         row("models-download", 302, |ids| format!("/models/{}/download", ids.model)),
+        Row { body: |_| Body::Dataset, ..row("datasets-upload", 201, |_| "/datasets".into()) },
+        row("datasets-list", 200, |_| "/datasets".into()),
+        row("datasets-show", 200, |ids| format!("/datasets/{}", ids.dataset)),
+        row("datasets-upload-progress", 200, |ids| {
+            format!("/datasets/{}/upload", ids.dataset_upload)
+        }),
+        Row {
+            body: |_| Body::Json(json!({ "parts": [] })),
+            ..row("datasets-upload-parts", 200, |ids| {
+                format!("/datasets/{}/upload/parts", ids.dataset_upload)
+            })
+        },
+        row("datasets-complete", 202, |ids| format!("/datasets/{}/complete", ids.dataset)),
         Row { body: inference, ..row("inference-submit", 202, |_| "/inference".into()) },
         row("inference-show", 200, |ids| format!("/inference/{}", ids.job)),
+        Row { body: batch, ..row("inference-batch", 202, |_| "/inference/batch".into()) },
+        row("inference-list", 200, |_| "/inference/batch".into()),
+        row("inference-results", 200, |ids| format!("/inference/{}/results", ids.batch)),
         row("inference-cancel", 200, |ids| format!("/inference/{}", ids.job)),
         row("devices-list", 200, |_| "/devices".into()),
         row("devices-stats", 200, |_| "/devices/stats".into()),
@@ -107,6 +145,7 @@ fn rows() -> Vec<Row> {
         Row { body: |_| Body::Json(json!({})), ..row("admin-create-key", 201, keys) },
         row("admin-list-keys", 200, keys),
         row("admin-revoke-key", 204, |ids| format!("/admin/keys/{}", ids.key)),
+        row("datasets-delete", 204, |ids| format!("/datasets/{}", ids.dataset)),
         row("models-delete", 204, |ids| format!("/models/{}", ids.model)),
     ]
 }
@@ -115,11 +154,21 @@ fn keys(ids: &Ids) -> String {
     format!("/admin/customers/{}/keys", ids.customer)
 }
 
+fn dataset() -> Form {
+    let file = Part::bytes(b"a,label\n1,x\n2,y\n".to_vec()).file_name("rows.csv");
+    Form::new().part("file", file)
+}
+
 fn inference(ids: &Ids) -> Body {
     let (input, placement) = (mlp_case().0, "platform");
     let body =
         json!({ "model_id": ids.model, "input": input, "async": true, "placement": placement });
     Body::Json(body)
+}
+
+fn batch(ids: &Ids) -> Body {
+    let inputs = [mlp_case().0];
+    Body::Json(json!({ "model_id": ids.model, "inputs": inputs, "placement": "platform" }))
 }
 
 fn routes() -> Vec<Route> {
@@ -166,8 +215,14 @@ impl World {
             ..Ids::absent()
         };
         let announced = json!({ "size": 1, "checksum": format!("sha256:{}", "0".repeat(64)) });
-        let (_, begun) = platform.client.post("/models", announced).await;
+        let (_, begun) = platform.client.post("/models", announced.clone()).await;
         ids.upload = text(&begun["id"]).to_owned();
+        let mut announced = announced;
+        announced["format"] = json!("csv");
+        let (_, begun) = platform.client.post("/datasets", announced).await;
+        ids.dataset_upload = text(&begun["id"]).to_owned();
+        let dataset = platform.client.request(Method::POST, "/datasets").multipart(dataset());
+        ids.dataset = text(&answer(dataset).await.1["id"]).to_owned();
         let (_, key) = platform.admin.post(&keys(&ids), json!({})).await;
         ids.key = text(&key["id"]).to_owned();
         let (_, logs) = platform.client.get(&format!("/devices/{}/logs", ids.device)).await;
@@ -175,6 +230,9 @@ impl World {
         let Body::Json(body) = inference(&ids) else { panic!("an inference is JSON") };
         let (_, job) = platform.client.post("/inference", body).await;
         ids.job = text(&job["job_id"]).to_owned();
+        let Body::Json(body) = batch(&ids) else { panic!("a batch is JSON") };
+        let (_, accepted) = platform.client.post("/inference/batch", body).await;
+        ids.batch = text(&accepted["job_id"]).to_owned();
         Self { platform, ids, _device: device }
     }
 
@@ -200,6 +258,7 @@ async fn call(row: &Row, ids: &Ids, client: &Client) -> (StatusCode, Value) {
     answer(match (row.body)(ids) {
         Body::None => request,
         Body::Json(body) => request.json(&body),
+        Body::Dataset => request.multipart(dataset()),
         Body::Model => request.multipart(form("mlp.onnx", fixture("mlp.onnx"), &[])),
     })
     .await

@@ -13,7 +13,7 @@ mod spec;
 mod stacked;
 
 pub use dtype::Dtype;
-pub use file::{from_safetensors, to_safetensors};
+pub use file::{from_file as dtype_from_safetensors, from_safetensors, to_safetensors};
 pub use json::{Invalid, has_inputs, parse, parse_named};
 pub use spec::Spec;
 pub use stacked::{Answers, Failed, height, stack, unstack};
@@ -54,6 +54,15 @@ impl Tensor {
     pub fn to_f64(&self) -> Vec<f64> {
         let size = self.dtype.size();
         self.data.chunks_exact(size).map(|bytes| self.dtype.read_f64(bytes)).collect()
+    }
+
+    /// The same numbers in another type; `None` when it does not hold all of its numbers.
+    pub fn converted(&self, dtype: Dtype) -> Option<Self> {
+        if dtype == self.dtype {
+            return Some(self.clone());
+        }
+        let data = dtype.takes(self.dtype).then(|| self.dtype.convert(&self.data, dtype))?;
+        Some(Self { dtype, shape: self.shape.clone(), data: data.into() })
     }
 
     /// The index of the first NaN or infinity.

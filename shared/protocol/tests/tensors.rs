@@ -262,3 +262,21 @@ fn inputs_by_name_are_exactly_those_of_the_model() {
     let unknown = format!(r#"{{"inputs":{{"a":{one},"b":{one},"c":{one}}}}}"#);
     assert_eq!(refused(&unknown), "input.inputs.c: the model has no such input; it has `a`, `b`");
 }
+
+#[test]
+fn numbers_are_written_in_another_type_that_takes_them() {
+    let bytes = |dtype, data: &'static [u8]| Tensor { dtype, shape: vec![2], data: data.into() };
+    let small = bytes(Dtype::Int8, &[0xff, 2]);
+    let numbers = |tensor: Option<Tensor>| tensor.map(|tensor| tensor.to_f64());
+    for dtype in [Dtype::Int8, Dtype::Int64, Dtype::Float16, Dtype::Float32, Dtype::Float64] {
+        assert_eq!(numbers(small.converted(dtype)), Some(vec![-1.0, 2.0]), "{dtype}");
+    }
+    for dtype in [Dtype::Bool, Dtype::Uint8, Dtype::Uint64] {
+        assert_eq!(small.converted(dtype), None, "{dtype}");
+    }
+    let unsigned = bytes(Dtype::Uint8, &[0xff, 1]);
+    assert_eq!(numbers(unsigned.converted(Dtype::Int16)), Some(vec![255.0, 1.0]));
+    assert_eq!(numbers(unsigned.converted(Dtype::Uint32)), Some(vec![255.0, 1.0]));
+    assert_eq!(unsigned.converted(Dtype::Int8), None);
+    assert_eq!(Tensor::from_f32(vec![1], &[1.5]).converted(Dtype::Int64), None);
+}

@@ -15,6 +15,7 @@ mod cut;
 mod ending;
 mod list;
 mod results;
+mod rows;
 mod source;
 mod submit;
 mod turns;

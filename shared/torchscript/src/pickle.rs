@@ -61,7 +61,7 @@ pub(crate) fn check(pickle: &[u8]) -> Result<(), String> {
                     return Err(format!(
                         "looks up {} at byte {position}, which TorchScript does not; nothing of it was \
                          run. Save torch.jit.script(model) with torch.jit.save",
-                        crate::quoted(&format!("{module}.{name}"))
+                        archive::quoted(&format!("{module}.{name}"))
                     ));
                 }
                 0

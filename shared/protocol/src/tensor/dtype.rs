@@ -51,6 +51,47 @@ impl Dtype {
         }
     }
 
+    /// Whether it is a floating-point type.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::Float16 | Self::Float32 | Self::Float64)
+    }
+
+    /// Whether every number of `other` can be written in this type: integers as wider ones, and as
+    /// floating-point numbers, which round.
+    pub fn takes(self, other: Self) -> bool {
+        let is_signed =
+            |dtype| matches!(dtype, Self::Int8 | Self::Int16 | Self::Int32 | Self::Int64);
+        self == other
+            || self.is_float()
+            || !other.is_float()
+                && self != Self::Bool
+                && match (is_signed(self), other == Self::Bool || !is_signed(other)) {
+                    (true, true) => self.size() > other.size() || other == Self::Bool,
+                    (false, false) => false,
+                    _ => self.size() >= other.size(),
+                }
+    }
+
+    /// Writes a number as one little-endian element.
+    fn write(self, value: f64, whole: i64, to: &mut Vec<u8>) {
+        match self {
+            Self::Float16 => to.extend(f16::from_f64(value).to_le_bytes()),
+            Self::Float32 => to.extend((value as f32).to_le_bytes()),
+            Self::Float64 => to.extend(value.to_le_bytes()),
+            _ => to.extend(&whole.to_le_bytes()[..self.size()]),
+        }
+    }
+
+    /// The same numbers, of this type, in another that [`takes`](Self::takes) them.
+    pub(super) fn convert(self, data: &[u8], into: Self) -> Vec<u8> {
+        let size = self.size();
+        let mut converted = Vec::with_capacity(data.len() / size * into.size());
+        for bytes in data.chunks_exact(size) {
+            into.write(self.read_f64(bytes), self.read_i64(bytes), &mut converted);
+        }
+        converted
+    }
+
     /// One little-endian element of `size()` bytes as `f64`.
     pub(super) fn read_f64(self, bytes: &[u8]) -> f64 {
         match self {

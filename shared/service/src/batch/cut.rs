@@ -3,10 +3,11 @@
 use domain::{
     batch::{Batch, Sizing},
     job::{Adapted, Chunk, Event, Failure, Input, Job, New},
+    model::Postprocessing,
 };
 use futures::future::try_join_all;
 use ports::Condition;
-use protocol::tensor::{self, Named};
+use protocol::tensor::{self, Named, Tensor};
 
 use super::source::{self, Read, Ready};
 use crate::{App, Error, Result, attempts, jobs, models::Record, table, tensors, usual};
@@ -32,6 +33,29 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// Of stacked rows, as many as may run together.
+    fn of_rows(batch: &Batch, record: &Record, input_ms: Option<f64>, stacked: Vec<Named>) -> Self {
+        let one = tensor::unstack(&stacked, 0).unwrap_or_default();
+        let count = tensor::height(&stacked).unwrap_or(0);
+        let count = count.min(Piece::new(record, input_ms).sizing(&one).inputs() as usize);
+        let chunk = Chunk {
+            batch: batch.id.clone(),
+            number: batch.chunks,
+            first: batch.next_input,
+            inputs: count as u32,
+            refused: 0,
+        };
+        let words = record.head.postprocessing.is_some_and(|n| n != Postprocessing::Passthrough);
+        Self {
+            chunk,
+            stacked: stacked.iter().map(|named| top(named, count)).collect(),
+            refused: Vec::new(),
+            by_name: false,
+            // tensors come as tensors unless their owner wants words
+            adapted: (words && batch.raw == Some(false)).then_some(Adapted::One),
+        }
+    }
+
     /// Which of the inputs it has.
     pub(super) fn chunk(&self) -> &Chunk {
         &self.chunk
@@ -71,6 +95,9 @@ pub(super) async fn next(app: &App, batch: &Batch, record: &Record, lanes: usize
     let read = source::read(app, batch, record, batch.next_input, limit as usize).await?;
     let inputs = match read {
         Read::Each(inputs) => inputs,
+        Read::Stacked(stacked) => {
+            return Ok(Cut::Piece(Box::new(Prepared::of_rows(batch, record, input_ms, stacked))));
+        }
         Read::Gone(failure) => return Ok(Cut::Gone(failure)),
     };
     let mut piece = Piece::new(record, input_ms);
@@ -150,6 +177,15 @@ impl<'a> Piece<'a> {
             input_ms: self.input_ms,
         }
     }
+}
+
+/// The first `count` of what is stacked, sharing its memory.
+fn top(named: &Named, count: usize) -> Named {
+    let Tensor { dtype, shape, data } = &named.tensor;
+    let row = data.len() / shape[0].max(1);
+    let shape = std::iter::once(count).chain(shape[1..].iter().copied()).collect();
+    let tensor = Tensor { dtype: *dtype, shape, data: data.slice(..count * row) };
+    Named { name: named.name.clone(), tensor }
 }
 
 fn alike(one: &Ready, other: &Ready) -> bool {

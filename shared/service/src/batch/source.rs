@@ -1,6 +1,6 @@
 //! The inputs of a batch, as many as a chunk may take, wherever they are.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use domain::{
     batch::{Batch, Source},
@@ -10,14 +10,21 @@ use ports::Checksum;
 use protocol::tensor::Named;
 use serde_json::value::RawValue;
 
+use super::rows::{self, Plan};
 use crate::{
-    App, Error, Result,
+    App, Error, Result, datasets,
     inference::{self, One},
     models::Record,
 };
 
 /// After so many inputs others get their turn on the thread.
 const YIELD: usize = 64;
+
+/// The most bytes of stacked rows that are read at a time, unless a single one has more.
+const MAX_STACKED: u64 = 2 << 20;
+
+/// The same of rows that are read one by one, as text.
+const MAX_VALUES: usize = 8 << 20;
 
 /// An input that is ready to be run.
 pub(super) struct Ready {
@@ -32,6 +39,8 @@ pub(super) struct Ready {
 pub(super) enum Read {
     /// One after the other; why it cannot be run for one that is not fit.
     Each(Vec<std::result::Result<Ready, Failure>>),
+    /// All alike, stacked.
+    Stacked(Vec<Named>),
     /// The source is gone, and the batch with it.
     Gone(Failure),
 }
@@ -61,7 +70,44 @@ pub(super) async fn read(
             }
             Ok(Read::Each(read))
         }
-        Source::Dataset { id } => Err(Error::internal(format!("no dataset {id}"))),
+        Source::Dataset { id } => {
+            let end = first + limit as u64;
+            match rows(app, batch, record, id, first..end).await {
+                // it was deleted, or its time was over
+                Err(Error::NotFound(message) | Error::Conflict(message)) => {
+                    Ok(Read::Gone(Failure { code: "INPUT_LOST".to_owned(), message }))
+                }
+                read => read,
+            }
+        }
+    }
+}
+
+/// Rows of a dataset.
+async fn rows(
+    app: &App,
+    batch: &Batch,
+    record: &Record,
+    id: &str,
+    wanted: Range<u64>,
+) -> Result<Read> {
+    let dataset = datasets::find(app, &batch.customer, id).await?;
+    match Plan::new(&dataset, record, batch.raw)? {
+        Plan::Arrays(columns) => {
+            let fitting = (MAX_STACKED / rows::row_bytes(&columns).max(1)).max(1);
+            let end = wanted.end.min(batch.total).min(wanted.start + fitting);
+            Ok(Read::Stacked(rows::read(app, &dataset, &columns, wanted.start..end).await?))
+        }
+        Plan::Values => {
+            let limit = (wanted.end - wanted.start) as usize;
+            let (first, bytes) = (wanted.start, MAX_VALUES);
+            let values = datasets::read_values(app, &dataset, first, limit, bytes).await?;
+            let mut read = Vec::with_capacity(values.len());
+            for value in &values {
+                read.push(one(app, batch, record, value).await?);
+            }
+            Ok(Read::Each(read))
+        }
     }
 }
 

@@ -12,9 +12,9 @@ use protocol::rest::batch as rest;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Wake, turns::Row};
+use super::{Wake, rows::Plan, turns::Row};
 use crate::{
-    App, Error, Result, idempotency,
+    App, Error, Result, datasets, idempotency,
     models::{self, Record},
     table, usual,
 };
@@ -60,13 +60,14 @@ pub async fn submit(app: &App, call: Call<'_>, request: &rest::Request) -> Resul
     }
     let name = request.name.as_deref().map(domain::name::label).transpose();
     let name = name.map_err(|error| Error::invalid("name", error.to_string()))?;
-    let inputs = Inputs::read(app, call.customer, request).await?;
+    let inputs = Inputs::read(app, call.customer, request, &record).await?;
     let total = inputs.total();
     if request.dry_run {
         return Ok(Submitted::Estimated(
             estimate(app, call.customer, &wants, &record, total).await?,
         ));
     }
+    super::turns::check_open(app, call.customer).await?;
     let id = match call.idempotency_key {
         // the same key always means the same batch: the batch itself is the memory
         Some(key) => {
@@ -165,29 +166,55 @@ fn wants(request: &rest::Request, record: &Record) -> Result<Wants> {
 
 /// The inputs as the request names them.
 enum Inputs {
+    /// As text, and how many.
     Body(bytes::Bytes, u64),
+    /// The dataset's id, and its rows.
+    Dataset(String, u64),
 }
 
 impl Inputs {
-    async fn read(_app: &App, _customer: &str, request: &rest::Request) -> Result<Self> {
+    async fn read(
+        app: &App,
+        customer: &str,
+        request: &rest::Request,
+        record: &Record,
+    ) -> Result<Self> {
         match (&request.inputs, &request.inputs_dataset_id) {
             (Some(inputs), None) => {
                 let count = count(inputs)?;
                 Ok(Self::Body(inputs.get().to_owned().into(), count))
             }
-            _ => Err(Error::invalid("inputs", "give `inputs`, a list of 1 to 10000")),
+            (None, Some(id)) => {
+                let dataset = datasets::find(app, customer, id).await?;
+                Plan::new(&dataset, record, request.raw)?;
+                if dataset.rows > MAX_INPUTS {
+                    let message = format!(
+                        "the dataset has {} rows, and a batch {MAX_INPUTS} inputs at most",
+                        dataset.rows
+                    );
+                    return Err(Error::invalid("inputs_dataset_id", message));
+                }
+                Ok(Self::Dataset(id.clone(), dataset.rows))
+            }
+            _ => Err(Error::invalid(
+                "inputs",
+                format!(
+                    "give either `inputs`, a list of 1 to {MAX_IN_BODY}, or `inputs_dataset_id`"
+                ),
+            )),
         }
     }
 
     fn total(&self) -> u64 {
         match self {
-            Self::Body(_, count) => *count,
+            Self::Body(_, count) | Self::Dataset(_, count) => *count,
         }
     }
 
     /// Where they will be, and the file to store first, if there is one.
     fn source(self, app: &App, batch: &str) -> (Source, Option<(String, bytes::Bytes)>) {
         match self {
+            Self::Dataset(id, _) => (Source::Dataset { id }, None),
             Self::Body(bytes, _) => {
                 // two requests with the same key must not touch each other's file
                 let key = format!("batches/{batch}/{}", app.ports.clock.id("file"));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::model::Status;
-use protocol::dataset::{Array, File, Layout};
+use protocol::dataset::{Array, File, Layout, Values};
 
 use super::{
     inspect,
@@ -28,6 +28,16 @@ impl Dataset {
     /// row. Empty for datasets of texts; of images and of tables with texts, labels at most.
     pub fn arrays(&self) -> &[Array] {
         &self.layout.arrays
+    }
+
+    /// Whether its rows are tensors and nothing else.
+    pub(crate) fn is_tensors(&self) -> bool {
+        matches!(self.layout.values, Values::Arrays)
+    }
+
+    /// Whether a row may be anything that stands in a request.
+    pub(crate) fn is_free(&self) -> bool {
+        matches!(self.layout.values, Values::Lines)
     }
 
     /// Where the rows are.

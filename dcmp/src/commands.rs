@@ -1,6 +1,7 @@
 //! The commands that talk to a platform, a file each.
 
 pub(crate) mod dataset;
+pub(crate) mod dead_letters;
 pub(crate) mod demo;
 pub(crate) mod device;
 pub(crate) mod devices;

@@ -22,7 +22,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    commands::{dataset, demo, device, devices, infer, job, key, login, model},
+    commands::{dataset, dead_letters, demo, device, devices, infer, job, key, login, model},
     exit::Exit,
 };
 
@@ -57,6 +57,7 @@ enum Command {
     Infer(infer::Args),
     Job(job::Args),
     Key(key::Args),
+    DeadLetters(dead_letters::Args),
     Login(login::LoginArgs),
     Logout(login::LogoutArgs),
     Profiles(login::ProfilesArgs),
@@ -89,6 +90,7 @@ fn run(command: Command, journal: Journal) -> Result<Exit> {
         Command::Infer(args) => client(infer::run(args)),
         Command::Job(args) => client(job::run(args)),
         Command::Key(args) => client(key::run(args)),
+        Command::DeadLetters(args) => client(dead_letters::run(args)),
         Command::Login(args) => client(login::login(args)),
         Command::Logout(args) => login::logout(&args),
         Command::Profiles(args) => login::list(&args),

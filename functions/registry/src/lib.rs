@@ -3,13 +3,10 @@
 
 use api::Route;
 
-/// All functions, those of an area together, whatever program they are part of.
+/// All functions, program by program.
 pub fn routes() -> Vec<Route> {
     let mut routes = light_registry::routes();
-    for route in compute_registry::routes() {
-        let last = routes.iter().rposition(|known| known.area() == route.area());
-        routes.insert(last.map_or(routes.len(), |last| last + 1), route);
-    }
+    routes.extend(compute_registry::routes());
     routes
 }
 

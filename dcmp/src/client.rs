@@ -166,9 +166,11 @@ impl Client {
         }
     }
 
-    /// Uploads a model; `fields` are those of the form.
+    /// Uploads a file as the field `name` of a form; `fields` are the others.
     pub(crate) async fn upload(
         &self,
+        path: &str,
+        name: &'static str,
         file: Part,
         fields: &[(&'static str, String)],
     ) -> Result<Answer> {
@@ -176,8 +178,8 @@ impl Client {
         let form = fields
             .iter()
             .fold(Form::new(), |form, (name, value)| form.text(*name, value.clone()))
-            .part("model", file);
-        self.answer(self.request(Method::POST, &["models"], &[]).multipart(form)).await
+            .part(name, file);
+        self.answer(self.request(Method::POST, &[path], &[]).multipart(form)).await
     }
 
     /// Sends a stored file, or a part of one, where the platform said; the key does not go there.

@@ -1,5 +1,6 @@
 //! The commands that talk to a platform, a file each.
 
+pub(crate) mod dataset;
 pub(crate) mod demo;
 pub(crate) mod device;
 pub(crate) mod devices;

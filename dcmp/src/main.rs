@@ -5,6 +5,7 @@ mod commands;
 mod exit;
 mod home;
 mod output;
+mod parts;
 mod profiles;
 mod progress;
 mod signals;
@@ -21,7 +22,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    commands::{demo, device, devices, infer, job, key, login, model},
+    commands::{dataset, demo, device, devices, infer, job, key, login, model},
     exit::Exit,
 };
 
@@ -52,6 +53,7 @@ enum Command {
     Device(device::Args),
     Devices(devices::Args),
     Model(model::Args),
+    Dataset(dataset::Args),
     Infer(infer::Args),
     Job(job::Args),
     Key(key::Args),
@@ -83,6 +85,7 @@ fn run(command: Command, journal: Journal) -> Result<Exit> {
         Command::Demo(args) => client(demo::run(args)),
         Command::Devices(args) => client(devices::run(args)),
         Command::Model(args) => client(model::run(args)),
+        Command::Dataset(args) => client(dataset::run(args)),
         Command::Infer(args) => client(infer::run(args)),
         Command::Job(args) => client(job::run(args)),
         Command::Key(args) => client(key::run(args)),

@@ -9,6 +9,7 @@ mod adapters;
 mod admin;
 mod auth;
 mod blobs;
+mod datasets;
 mod devices;
 mod edges;
 mod errors;

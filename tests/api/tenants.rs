@@ -4,7 +4,10 @@
 use std::collections::BTreeSet;
 
 use api::{Auth, Entry, Route};
-use reqwest::{Method, StatusCode};
+use reqwest::{
+    Method, StatusCode,
+    multipart::{Form, Part},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,6 +22,9 @@ struct Ids {
     model: String,
     /// A model that comes in parts.
     upload: String,
+    dataset: String,
+    /// A dataset that comes in parts.
+    dataset_upload: String,
     job: String,
     device: String,
     logs: String,
@@ -32,6 +38,8 @@ impl Ids {
         Self {
             model: id("model"),
             upload: id("model"),
+            dataset: id("dataset"),
+            dataset_upload: id("dataset"),
             job: id("infer"),
             device: id("dev"),
             logs: id("logs"),
@@ -40,8 +48,18 @@ impl Ids {
         }
     }
 
-    fn all(&self) -> [&str; 7] {
-        [&self.model, &self.upload, &self.job, &self.device, &self.logs, &self.customer, &self.key]
+    fn all(&self) -> [&str; 9] {
+        [
+            &self.model,
+            &self.upload,
+            &self.dataset,
+            &self.dataset_upload,
+            &self.job,
+            &self.device,
+            &self.logs,
+            &self.customer,
+            &self.key,
+        ]
     }
 }
 
@@ -49,6 +67,7 @@ enum Body {
     None,
     Json(Value),
     Model,
+    Dataset,
 }
 
 /// How to call a route with a real object, and what the right caller is answered then.
@@ -90,6 +109,19 @@ fn rows() -> Vec<Row> {
         },
         row("models-list-versions", 200, |ids| format!("/models/{}/versions", ids.model)),
         row("models-download", 302, |ids| format!("/models/{}/download", ids.model)),
+        Row { body: |_| Body::Dataset, ..row("datasets-upload", 201, |_| "/datasets".into()) },
+        row("datasets-list", 200, |_| "/datasets".into()),
+        row("datasets-show", 200, |ids| format!("/datasets/{}", ids.dataset)),
+        row("datasets-upload-progress", 200, |ids| {
+            format!("/datasets/{}/upload", ids.dataset_upload)
+        }),
+        Row {
+            body: |_| Body::Json(json!({ "parts": [] })),
+            ..row("datasets-upload-parts", 200, |ids| {
+                format!("/datasets/{}/upload/parts", ids.dataset_upload)
+            })
+        },
+        row("datasets-complete", 202, |ids| format!("/datasets/{}/complete", ids.dataset)),
         Row { body: inference, ..row("inference-submit", 202, |_| "/inference".into()) },
         row("inference-show", 200, |ids| format!("/inference/{}", ids.job)),
         row("inference-cancel", 200, |ids| format!("/inference/{}", ids.job)),
@@ -107,12 +139,18 @@ fn rows() -> Vec<Row> {
         Row { body: |_| Body::Json(json!({})), ..row("admin-create-key", 201, keys) },
         row("admin-list-keys", 200, keys),
         row("admin-revoke-key", 204, |ids| format!("/admin/keys/{}", ids.key)),
+        row("datasets-delete", 204, |ids| format!("/datasets/{}", ids.dataset)),
         row("models-delete", 204, |ids| format!("/models/{}", ids.model)),
     ]
 }
 
 fn keys(ids: &Ids) -> String {
     format!("/admin/customers/{}/keys", ids.customer)
+}
+
+fn dataset() -> Form {
+    let file = Part::bytes(b"a,label\n1,x\n2,y\n".to_vec()).file_name("rows.csv");
+    Form::new().part("file", file)
 }
 
 fn inference(ids: &Ids) -> Body {
@@ -166,8 +204,14 @@ impl World {
             ..Ids::absent()
         };
         let announced = json!({ "size": 1, "checksum": format!("sha256:{}", "0".repeat(64)) });
-        let (_, begun) = platform.client.post("/models", announced).await;
+        let (_, begun) = platform.client.post("/models", announced.clone()).await;
         ids.upload = text(&begun["id"]).to_owned();
+        let mut announced = announced;
+        announced["format"] = json!("csv");
+        let (_, begun) = platform.client.post("/datasets", announced).await;
+        ids.dataset_upload = text(&begun["id"]).to_owned();
+        let dataset = platform.client.request(Method::POST, "/datasets").multipart(dataset());
+        ids.dataset = text(&answer(dataset).await.1["id"]).to_owned();
         let (_, key) = platform.admin.post(&keys(&ids), json!({})).await;
         ids.key = text(&key["id"]).to_owned();
         let (_, logs) = platform.client.get(&format!("/devices/{}/logs", ids.device)).await;
@@ -200,6 +244,7 @@ async fn call(row: &Row, ids: &Ids, client: &Client) -> (StatusCode, Value) {
     answer(match (row.body)(ids) {
         Body::None => request,
         Body::Json(body) => request.json(&body),
+        Body::Dataset => request.multipart(dataset()),
         Body::Model => request.multipart(form("mlp.onnx", fixture("mlp.onnx"), &[])),
     })
     .await

@@ -6,6 +6,7 @@
 mod support;
 
 mod connection;
+mod datasets;
 mod demo;
 mod device;
 mod devices;

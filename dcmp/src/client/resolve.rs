@@ -1,7 +1,7 @@
 //! People give names, the API takes ids.
 
 use anyhow::{Context, Result};
-use protocol::rest::{devices::Device, models::Summary};
+use protocol::rest::{datasets::Summary as Dataset, devices::Device, models::Summary};
 
 use super::Client;
 use crate::exit::{Exit, error, usage};
@@ -56,6 +56,20 @@ impl Client {
         Ok(models.into_iter().map(|model| (model.id, Some(model.name))).collect())
     }
 
+    /// The id of the dataset that `reference` means: an id or a name that only one dataset has.
+    ///
+    /// # Errors
+    /// When there is none, or several.
+    pub(crate) async fn dataset_id(&self, reference: &str) -> Result<String> {
+        if is_id("dataset_", reference) {
+            return Ok(reference.to_owned());
+        }
+        let datasets = self.list::<Dataset>(&["datasets"], "datasets", None).await?.items()?;
+        let names: Vec<_> =
+            datasets.into_iter().map(|dataset| (dataset.id, Some(dataset.name))).collect();
+        pick("dataset", reference, &names)
+    }
+
     /// The id of the device that `reference` means: an id or a name that only one device has.
     ///
     /// # Errors
@@ -97,8 +111,11 @@ fn pick(kind: &str, reference: &str, items: &[Item]) -> Result<String> {
     match called[..] {
         [id] => Ok(id.to_owned()),
         [] => {
-            let list = if kind == "device" { "dcmp devices" } else { "dcmp model list" };
-            let message = format!("no {kind} is called `{reference}`; `{list}` shows yours");
+            let list = match kind {
+                "device" => "devices".to_owned(),
+                _ => format!("{kind} list"),
+            };
+            let message = format!("no {kind} is called `{reference}`; `dcmp {list}` shows yours");
             Err(error(Exit::Refused, message))
         }
         _ => Err(usage(format!(

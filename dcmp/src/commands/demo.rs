@@ -107,7 +107,8 @@ async fn infer(client: &Client, args: &Args) -> Result<Report> {
     output::say(format_args!("   {name} is {}", device.status));
     output::say("3  uploading a model of handwritten digits");
     let file = Part::bytes(digits::MODEL).file_name("digits.onnx");
-    let model: Model = client.upload(file, &[("name", "digits".to_owned())]).await?.read()?;
+    let model: Model =
+        client.upload("models", "model", file, &[("name", "digits".to_owned())]).await?.read()?;
     output::say(format_args!("   {}, {}", model.summary.id, output::size(model.summary.size)));
     let images = digits::images()?;
     let count = images.len();

@@ -27,7 +27,7 @@ const LOCAL: &[u8] = b"PK\x03\x04";
 const LOCAL_LENGTH: u64 = 30;
 
 /// An entry of the archive.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Entry {
     /// Its path, with `/`.
     pub name: String,

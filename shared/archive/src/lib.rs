@@ -4,9 +4,11 @@
 
 mod contents;
 mod directory;
+mod pack;
 
 pub use contents::Contents;
 pub use directory::{Entry, Rules, bytes_at, entries};
+pub use pack::Pack;
 
 /// Why an archive cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -2,13 +2,14 @@
 
 use std::io::{Read, Write};
 
+use archive::quoted;
 use half::f16;
 use protocol::{
     dataset::{Array, Content, Field, File, LABELS, Label, Layout, MAX_ROWS, Values},
     tensor::{Dtype, Tensor},
 };
 
-use crate::{BUFFER, Problem, Refused, check_name, labels::Labels, quoted, statistics::Numbers};
+use crate::{BUFFER, Problem, Refused, check_name, labels::Labels, statistics::Numbers};
 
 /// The largest row, in bytes: what the tensors of one inference may take.
 const MAX_ROW: u64 = 64 << 20;

@@ -35,6 +35,8 @@ pub(crate) struct Column {
     pub(crate) texts: u64,
     lists: u64,
     objects: u64,
+    /// Numbers that are not finite.
+    others: u64,
     /// Numbers of both kinds.
     numbers: Numbers,
     /// The greatest distance of an integer from 0.
@@ -72,6 +74,12 @@ impl Column {
         self.distinct.add(text);
     }
 
+    /// A number that is not finite.
+    pub(crate) fn add_other(&mut self, text: &str) {
+        self.others += 1;
+        self.distinct.add(text);
+    }
+
     fn number(&mut self, value: f64) {
         self.numbers.add(value);
         self.largest = self.largest.max(value.abs());
@@ -79,7 +87,7 @@ impl Column {
 
     /// How many values there are.
     pub(crate) fn present(&self) -> u64 {
-        self.bools + self.numbers.count() + self.texts + self.lists + self.objects
+        self.bools + self.numbers.count() + self.texts + self.lists + self.objects + self.others
     }
 
     /// The one type of all values.

@@ -8,9 +8,10 @@ mod write;
 
 use std::io::{Read, Seek, SeekFrom};
 
+use archive::quoted;
 use protocol::dataset::{Content, LABEL, MAX_ROWS};
 
-use crate::{Output, Problem, Refused, check_name, ndjson::too_many, quoted};
+use crate::{Output, Problem, Refused, check_name, ndjson::too_many};
 
 use cell::{Kind, Look};
 use records::Records;

@@ -7,13 +7,17 @@
 mod arrays;
 mod column;
 mod csv;
+mod images;
 mod labels;
 mod ndjson;
 mod npy;
+mod npz;
+mod safetensors;
 mod statistics;
 
 use std::io::{self, Read, Seek, Write};
 
+use archive::quoted;
 use protocol::dataset::{Content, Format, MAX_BYTES};
 
 /// The longest row of a text file, in bytes.
@@ -50,6 +54,15 @@ impl From<Refused> for Problem {
     }
 }
 
+impl From<archive::Error> for Problem {
+    fn from(error: archive::Error) -> Self {
+        match error {
+            archive::Error::Refused(why) => Self::Refused(Refused(why)),
+            archive::Error::Io(error) => Self::Io(error),
+        }
+    }
+}
+
 impl From<io::Error> for Problem {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
@@ -83,22 +96,15 @@ pub fn read(
         Format::Csv => csv::read(file, output),
         Format::Ndjson => ndjson::read(file, output),
         Format::Npy => npy::read(file, size),
-        Format::Npz | Format::Safetensors | Format::Images => {
-            Err(Refused::new("this format is not read yet; use csv, ndjson or npy").into())
-        }
+        Format::Npz => npz::read(file, output),
+        Format::Safetensors => safetensors::read(file, size),
+        Format::Images => images::read(file, output),
     };
     match read {
         Ok(content) => Ok(Ok(content)),
         Err(Problem::Refused(refused)) => Ok(Err(refused)),
         Err(Problem::Io(error)) => Err(error),
     }
-}
-
-/// A name out of a stranger's file, short and on one line.
-fn quoted(name: &str) -> String {
-    let line: String =
-        name.chars().map(|c| if c.is_control() { ' ' } else { c }).take(80).collect();
-    format!("`{line}`")
 }
 
 /// Whether a name of a column or array can be kept.

@@ -3,6 +3,7 @@
 
 use std::io::{Read, Seek};
 
+use archive::quoted;
 use protocol::{
     dataset::{Content, File},
     tensor::Dtype,
@@ -11,7 +12,6 @@ use protocol::{
 use crate::{
     Problem, Refused,
     arrays::{self, Described},
-    quoted,
 };
 
 /// The longest header, in bytes.

@@ -13,7 +13,7 @@ mod spec;
 mod stacked;
 
 pub use dtype::Dtype;
-pub use file::{from_safetensors, to_safetensors};
+pub use file::{from_file as dtype_from_safetensors, from_safetensors, to_safetensors};
 pub use json::{Invalid, has_inputs, parse, parse_named};
 pub use spec::Spec;
 pub use stacked::{Answers, Failed, height, stack, unstack};

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod cursors;
+mod datasets;
 mod forms;
 mod frames;
 mod onnx;
@@ -22,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     cursors::TARGET,
     onnx::TARGET,
     torchscript::TARGET,
+    datasets::TARGET,
 ];
 
 /// Pieces of JSON in which trouble begins.

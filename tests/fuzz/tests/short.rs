@@ -52,6 +52,11 @@ fn cursors() {
 }
 
 #[test]
+fn datasets() {
+    survives("datasets");
+}
+
+#[test]
 fn onnx() {
     survives("onnx");
 }

@@ -21,6 +21,8 @@ pub(super) mod ids {
     pub(in super::super) const KEY_ID: &str = "key_0199a0b1c2d37e4f8091a2b3c4d5e602";
     pub(in super::super) const MODEL: &str = "model_0199a0b1c2d37e4f8091a2b3c4d5e603";
     pub(in super::super) const UPLOADING: &str = "model_0199a0b1c2d37e4f8091a2b3c4d5e604";
+    pub(in super::super) const DATASET: &str = "dataset_0199a0b1c2d37e4f8091a2b3c4d5e60a";
+    pub(in super::super) const UPLOADING_DATASET: &str = "dataset_0199a0b1c2d37e4f8091a2b3c4d5e60b";
     pub(in super::super) const DEVICE: &str = "dev_0199a0b1c2d37e4f8091a2b3c4d5e605";
     pub(in super::super) const LOGS: &str = "logs_0199a0b1c2d37e4f8091a2b3c4d5e606";
     /// A device has it.
@@ -32,10 +34,15 @@ pub(super) mod ids {
     pub(in super::super) const NEW_CONNECTION: &str = "JKKbYdMwJBNDJyh=";
     /// Where the file of [`MODEL`] is.
     pub(in super::super) const BLOB: &str = "models/example.onnx";
+    /// Where the file of [`DATASET`] is.
+    pub(in super::super) const TABLE: &str = "datasets/example.csv";
 }
 
 /// The model that comes and that runs: 10 numbers in, 2 classes out.
 const FILE: &[u8] = include_bytes!("../../../fixtures/mlp.onnx");
+
+/// The dataset that comes.
+const ROWS: &[u8] = b"age,weight,label\n34,71.5,benign\n58,80,malignant\n";
 
 /// The type of the form.
 pub(super) const FORM: &str = "multipart/form-data; boundary=boundary";
@@ -66,6 +73,7 @@ impl Request {
         let area = path.strip_prefix("/admin").unwrap_or(path).split('/').nth(1);
         Ok(match (area.unwrap_or_default(), name) {
             ("models", "id") => ids::MODEL,
+            ("datasets", "id") => ids::DATASET,
             ("devices", "id") => ids::DEVICE,
             ("devices", "request_id") => ids::LOGS,
             ("inference", "job_id") => ids::RUNNING,
@@ -79,9 +87,22 @@ impl Request {
 /// What a request says; only what takes a body must be here.
 pub(super) fn request(route: &Route) -> Result<Request> {
     let uploading = || Request { id: Some(ids::UPLOADING), ..Request::default() };
+    let uploading_dataset = || Request { id: Some(ids::UPLOADING_DATASET), ..Request::default() };
     let json = |body| Request { body: Body::Json(body), ..Request::default() };
     Ok(match route.name {
-        "models-upload" => Request { body: Body::Form(form()), ..Request::default() },
+        "models-upload" => {
+            let form = form("my-classifier", "model", "mlp.onnx", FILE);
+            Request { body: Body::Form(form), ..Request::default() }
+        }
+        "datasets-upload" => {
+            let form = form("patients", "file", "patients.csv", ROWS);
+            Request { body: Body::Form(form), ..Request::default() }
+        }
+        "datasets-upload-parts" => {
+            let part = json!({ "number": 1, "checksum": Checksum::of(ROWS).to_string() });
+            Request { body: Body::Json(json!({ "parts": [part] })), ..uploading_dataset() }
+        }
+        "datasets-upload-progress" | "datasets-complete" => uploading_dataset(),
         "models-upload-version" => json(json!({
             "file_name": "mlp.onnx",
             "size": FILE.len(),
@@ -201,6 +222,13 @@ pub(super) fn call(function: &str) -> Result<Value> {
     let specs = |name: &str, width: usize| json!([{ "name": name, "dtype": "float32", "shape": [null, width] }]);
     Ok(match function {
         "models-inspect" => json!({ "blob": ids::BLOB, "format": "onnx" }),
+        "datasets-inspect" => json!({
+            "file": ids::TABLE,
+            "format": "csv",
+            "data": "datasets/example/data",
+            "index": "datasets/example/index",
+            "content": "datasets/example/content",
+        }),
         "preprocess" => json!({ "check": {
             "name": "tabular",
             "schema": {
@@ -227,14 +255,14 @@ fn row() -> Vec<f64> {
 }
 
 /// The form of an upload.
-fn form() -> Vec<u8> {
-    let mut form = Vec::new();
-    form.extend_from_slice(
-        b"--boundary\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nmy-classifier\r\n\
-          --boundary\r\nContent-Disposition: form-data; name=\"model\"; filename=\"mlp.onnx\"\r\n\
-          Content-Type: application/octet-stream\r\n\r\n",
-    );
-    form.extend_from_slice(FILE);
+fn form(name: &str, field: &str, file_name: &str, file: &[u8]) -> Vec<u8> {
+    let mut form = format!(
+        "--boundary\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\n{name}\r\n\
+         --boundary\r\nContent-Disposition: form-data; name=\"{field}\"; \
+         filename=\"{file_name}\"\r\nContent-Type: application/octet-stream\r\n\r\n",
+    )
+    .into_bytes();
+    form.extend_from_slice(file);
     form.extend_from_slice(b"\r\n--boundary--\r\n");
     form
 }

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::exit::usage;
+use crate::parts::unreadable;
 
 /// Names of classes: the file of that name, else what is written with commas.
 pub(super) fn labels(given: &str) -> Result<String> {
@@ -30,10 +30,6 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 /// A file's text.
 pub(super) fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(|error| unreadable(path, &error))
-}
-
-pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> anyhow::Error {
-    usage(format!("cannot read {}: {error}", path.display()))
 }
 
 #[cfg(test)]

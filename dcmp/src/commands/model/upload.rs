@@ -2,18 +2,19 @@
 
 mod parts;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
-use futures::StreamExt;
 use protocol::rest::models::Model;
-use reqwest::{Body, multipart::Part};
-use tokio::fs::File;
-use tokio_util::io::ReaderStream;
 
 use self::parts::Upload;
 use super::{fields, show};
-use crate::{client::Connection, exit::usage, output, progress};
+use crate::{
+    client::Connection,
+    exit::usage,
+    output,
+    parts::{AT_ONCE, open, stream},
+};
 
 /// Uploads a model; the platform checks it before it accepts it
 #[derive(clap::Args)]
@@ -72,9 +73,6 @@ pub(super) struct Args {
     connection: Connection,
 }
 
-/// What every platform takes in one request, in bytes: API Gateway's limit, less the form.
-const AT_ONCE: u64 = 4 << 20;
-
 pub(super) async fn run(args: Args) -> Result<()> {
     let mut fields = form(&args)?;
     let client = args.connection.client()?;
@@ -90,7 +88,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         Upload { client: &client, path, size, name, version_of, fields }.run().await?
     } else {
         fields.extend(version_of.map(|id| ("version_of", id)));
-        client.upload(part(file, size, &args.file), &fields).await?
+        client.upload("models", "model", stream(file, size, &args.file), &fields).await?
     };
     if args.json {
         return output::print(&answer.text);
@@ -99,33 +97,6 @@ pub(super) async fn run(args: Args) -> Result<()> {
     output::print(&show::text(&model))?;
     output::say(format_args!("Run it with `dcmp infer {} --input INPUT.json`.", model.summary.id));
     Ok(())
-}
-
-async fn open(path: &Path) -> Result<(File, u64)> {
-    let opened = async {
-        let file = File::open(path).await?;
-        let metadata = file.metadata().await?;
-        Ok((file, metadata))
-    };
-    let (file, metadata) = opened.await.map_err(|error| fields::unreadable(path, &error))?;
-    if !metadata.is_file() {
-        return Err(usage(format!("{} is not a file", path.display())));
-    }
-    Ok((file, metadata.len()))
-}
-
-/// The file as a stream that moves a bar.
-fn part(file: File, size: u64, path: &Path) -> Part {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let bar = progress::transfer(format!("uploading {name}"), size);
-    let chunks = ReaderStream::with_capacity(file, 64 * 1024);
-    let stream = chunks.inspect(move |chunk| {
-        bar.inc(chunk.as_ref().map_or(0, |bytes| bytes.len() as u64));
-        if bar.length().is_some_and(|all| bar.position() >= all) {
-            bar.set_message("the platform checks it");
-        }
-    });
-    Part::stream_with_length(Body::wrap_stream(stream), size).file_name(name)
 }
 
 /// The form's fields beside the file.

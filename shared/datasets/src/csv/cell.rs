@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use archive::quoted;
 use protocol::dataset::{Field, Label};
 
 use crate::{
     Refused,
     column::{Column, Value},
     labels::Labels,
-    quoted,
 };
 
 /// What all cells of a column are.
@@ -61,13 +61,15 @@ impl Look {
         match value {
             Value::Number(number) if !number.is_finite() => {
                 self.not_finite.get_or_insert_with(|| (cell.trim().to_owned(), line));
+                self.column.add_other(cell);
             }
-            value => self.column.add(value),
-        }
-        if value != Value::Null {
-            if !matches!(value, Value::Text(_)) {
+            Value::Null | Value::Text(_) => self.column.add(value),
+            value => {
+                self.column.add(value);
                 self.column.note_text(cell);
             }
+        }
+        if value != Value::Null {
             if let Some(labels) = &mut self.labels {
                 labels.add_text(cell.trim());
             }

@@ -59,6 +59,7 @@ fn to_file(dtype: Dtype) -> safetensors::Dtype {
     TYPES.iter().find(|(ours, _)| *ours == dtype).expect("every type has a row").1
 }
 
-fn from_file(dtype: safetensors::Dtype) -> Option<Dtype> {
+/// The type of that name in safetensors; `None` for one that [`Dtype`] lacks.
+pub fn from_file(dtype: safetensors::Dtype) -> Option<Dtype> {
     TYPES.iter().find(|(_, theirs)| *theirs == dtype).map(|(ours, _)| *ours)
 }

@@ -27,6 +27,10 @@ const FILE: &[u8] = include_bytes!("../../../../../fixtures/mlp.onnx");
 const ADMIN_KEY: &str = "dcmp_admin_exampleExampleExample0001";
 const CONNECTION: &str = "JKJaXcLvIAMCIxg=";
 const BLOB: &str = "models/example.onnx";
+const TABLE: &str = "datasets/example.csv";
+
+/// The rows that the events bring.
+const ROWS: &[u8] = b"age,weight,label\n34,71.5,benign\n58,80,malignant\n";
 
 pub(crate) struct World {
     pub(crate) app: App,
@@ -67,9 +71,12 @@ impl World {
             access::create_key(&app, &customer, &NewKey::default(), Commit::alone()).await.unwrap();
         let secret = key.secret.unwrap();
         let api = Api { router: api::router(&app, &routes, store.blob_router()), key: &secret };
-        let model = api.upload().await;
-        let uploading = api.upload_in_parts().await;
+        let model = api.upload("/models", "model", "mlp.onnx", FILE).await;
+        let uploading = api.upload_in_parts("/models", "mlp.onnx", FILE).await;
         app.ports.blobs.put(BLOB, FILE.into()).await.unwrap();
+        let dataset = api.upload("/datasets", "file", "patients.csv", ROWS).await;
+        let uploading_dataset = api.upload_in_parts("/datasets", "patients.csv", ROWS).await;
+        app.ports.blobs.put(TABLE, ROWS.into()).await.unwrap();
 
         let mut socket = store.sockets().open(CONNECTION);
         sessions::connect(&app, CONNECTION, &secret, "https://api.example.org").await.unwrap();
@@ -101,6 +108,8 @@ impl World {
             ("key_0199a0b1c2d37e4f8091a2b3c4d5e602", key.id),
             ("model_0199a0b1c2d37e4f8091a2b3c4d5e603", model),
             ("model_0199a0b1c2d37e4f8091a2b3c4d5e604", uploading),
+            ("dataset_0199a0b1c2d37e4f8091a2b3c4d5e60a", dataset),
+            ("dataset_0199a0b1c2d37e4f8091a2b3c4d5e60b", uploading_dataset),
             ("dev_0199a0b1c2d37e4f8091a2b3c4d5e605", device.clone()),
             ("logs_0199a0b1c2d37e4f8091a2b3c4d5e606", asked.request_id),
             ("infer_0199a0b1c2d37e4f8091a2b3c4d5e607", running),
@@ -141,25 +150,27 @@ struct Api<'a> {
 }
 
 impl Api<'_> {
-    async fn upload(&self) -> String {
-        let mut form = b"--b\r\nContent-Disposition: form-data; name=\"model\"; \
-            filename=\"mlp.onnx\"\r\n\r\n"
-            .to_vec();
-        form.extend_from_slice(FILE);
+    /// Uploads a file as the field of a form; what it became.
+    async fn upload(&self, path: &str, field: &str, name: &str, file: &[u8]) -> String {
+        let mut form = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n\r\n"
+        )
+        .into_bytes();
+        form.extend_from_slice(file);
         form.extend_from_slice(b"\r\n--b--\r\n");
         let kind = "multipart/form-data; boundary=b";
-        text(&self.post("/models", kind, form).await["id"])
+        text(&self.post(path, kind, form).await["id"])
     }
 
     /// A file of which all parts came, and that is not complete.
-    async fn upload_in_parts(&self) -> String {
-        let checksum = Checksum::of(FILE).to_string();
+    async fn upload_in_parts(&self, path: &str, name: &str, file: &'static [u8]) -> String {
+        let checksum = Checksum::of(file).to_string();
         let begun = self
             .post_json(
-                "/models",
+                path,
                 json!({
-                    "file_name": "mlp.onnx",
-                    "size": FILE.len(),
+                    "file_name": name,
+                    "size": file.len(),
                     "checksum": checksum,
                     "part_size": 5 << 20,
                     "parts": [checksum],
@@ -171,7 +182,7 @@ impl Api<'_> {
         for (name, value) in part["headers"].as_object().unwrap() {
             request = request.header(name, text(value));
         }
-        self.call(request.body(FILE.into()).unwrap()).await;
+        self.call(request.body(file.into()).unwrap()).await;
         text(&begun["id"])
     }
 

@@ -22,7 +22,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    commands::{dataset, demo, device, devices, infer, job, key, login, model},
+    commands::{batch, dataset, demo, device, devices, infer, jobs, key, login, model},
     exit::Exit,
 };
 
@@ -55,7 +55,9 @@ enum Command {
     Model(model::Args),
     Dataset(dataset::Args),
     Infer(infer::Args),
-    Job(job::Args),
+    Batch(batch::Args),
+    #[command(alias = "job")]
+    Jobs(jobs::Args),
     Key(key::Args),
     Login(login::LoginArgs),
     Logout(login::LogoutArgs),
@@ -87,7 +89,8 @@ fn run(command: Command, journal: Journal) -> Result<Exit> {
         Command::Model(args) => client(model::run(args)),
         Command::Dataset(args) => client(dataset::run(args)),
         Command::Infer(args) => client(infer::run(args)),
-        Command::Job(args) => client(job::run(args)),
+        Command::Batch(args) => client(batch::run(args)),
+        Command::Jobs(args) => client(jobs::run(args)),
         Command::Key(args) => client(key::run(args)),
         Command::Login(args) => client(login::login(args)),
         Command::Logout(args) => login::logout(&args),

@@ -56,7 +56,6 @@ async fn devices_and_callers_speak_tls_to_a_certificate_that_they_trust() {
     let platform = Platform::with(Options {
         own_device: false,
         public_url: Some(url.clone()),
-        bounded_answers: false,
         ..Options::default()
     });
     let (authority, config) = certified();

@@ -134,7 +134,6 @@ impl Default for Options {
             lease_ms: 15_000,
             log: None,
             public_url: None,
-            bounded_answers: false,
         }
     }
 }

@@ -8,6 +8,7 @@ mod support;
 mod adapters;
 mod admin;
 mod auth;
+mod batches;
 mod blobs;
 mod datasets;
 mod devices;

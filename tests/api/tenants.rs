@@ -26,6 +26,7 @@ struct Ids {
     /// A dataset that comes in parts.
     dataset_upload: String,
     job: String,
+    batch: String,
     device: String,
     logs: String,
     customer: String,
@@ -41,6 +42,7 @@ impl Ids {
             dataset: id("dataset"),
             dataset_upload: id("dataset"),
             job: id("infer"),
+            batch: id("batch"),
             device: id("dev"),
             logs: id("logs"),
             customer: id("cust"),
@@ -48,13 +50,14 @@ impl Ids {
         }
     }
 
-    fn all(&self) -> [&str; 9] {
+    fn all(&self) -> [&str; 10] {
         [
             &self.model,
             &self.upload,
             &self.dataset,
             &self.dataset_upload,
             &self.job,
+            &self.batch,
             &self.device,
             &self.logs,
             &self.customer,
@@ -124,6 +127,9 @@ fn rows() -> Vec<Row> {
         row("datasets-complete", 202, |ids| format!("/datasets/{}/complete", ids.dataset)),
         Row { body: inference, ..row("inference-submit", 202, |_| "/inference".into()) },
         row("inference-show", 200, |ids| format!("/inference/{}", ids.job)),
+        Row { body: batch, ..row("inference-batch", 202, |_| "/inference/batch".into()) },
+        row("inference-list", 200, |_| "/inference/batch".into()),
+        row("inference-results", 200, |ids| format!("/inference/{}/results", ids.batch)),
         row("inference-cancel", 200, |ids| format!("/inference/{}", ids.job)),
         row("devices-list", 200, |_| "/devices".into()),
         row("devices-stats", 200, |_| "/devices/stats".into()),
@@ -158,6 +164,11 @@ fn inference(ids: &Ids) -> Body {
     let body =
         json!({ "model_id": ids.model, "input": input, "async": true, "placement": placement });
     Body::Json(body)
+}
+
+fn batch(ids: &Ids) -> Body {
+    let inputs = [mlp_case().0];
+    Body::Json(json!({ "model_id": ids.model, "inputs": inputs, "placement": "platform" }))
 }
 
 fn routes() -> Vec<Route> {
@@ -219,6 +230,9 @@ impl World {
         let Body::Json(body) = inference(&ids) else { panic!("an inference is JSON") };
         let (_, job) = platform.client.post("/inference", body).await;
         ids.job = text(&job["job_id"]).to_owned();
+        let Body::Json(body) = batch(&ids) else { panic!("a batch is JSON") };
+        let (_, accepted) = platform.client.post("/inference/batch", body).await;
+        ids.batch = text(&accepted["job_id"]).to_owned();
         Self { platform, ids, _device: device }
     }
 

@@ -16,6 +16,7 @@ mod openapi;
 mod package;
 mod process;
 mod rie;
+mod simulate;
 mod template;
 mod tools;
 
@@ -34,6 +35,7 @@ enum Command {
     Openapi(openapi::Arguments),
     Package(package::Arguments),
     Rie(rie::Arguments),
+    Simulate(simulate::Arguments),
     Template(template::Arguments),
     #[command(hide = true)]
     CrashChild(crash::child::Arguments),
@@ -55,6 +57,7 @@ fn main() -> anyhow::Result<()> {
         Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Package(arguments) => package::run(&arguments),
         Command::Rie(arguments) => rie::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Template(arguments) => template::run(&arguments),
     }
 }

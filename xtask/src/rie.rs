@@ -104,9 +104,9 @@ fn answer(root: &Path, emulator: &Path, route: &Route) -> Result<String> {
         }
         Entry::Timer(..) | Entry::Call(_) => return Ok("done".to_owned()),
     };
-    let logged = invoked.log.lines().find(|line| names_what_is_missing(line));
+    let logged = invoked.log.lines().filter_map(cause).find(|cause| names_what_is_missing(cause));
     let logged = logged.with_context(|| format!("{without}, and the log does not say why"))?;
-    Ok(format!("{without}, and logs: {}", cut(cause(logged).as_deref().unwrap_or(logged))))
+    Ok(format!("{without}, and logs: {}", cut(&logged)))
 }
 
 /// Whether a sentence says that AWS is not there.
@@ -114,10 +114,11 @@ fn names_what_is_missing(sentence: &str) -> bool {
     sentence.contains("unavailable: ")
 }
 
-/// The cause in a line of the log.
+/// The cause in a line of the log, which may stand behind words of the emulator's own.
 fn cause(line: &str) -> Option<String> {
-    let line: Value = serde_json::from_str(line).ok()?;
-    line["cause"].as_str().map(str::to_owned)
+    let json = &line[line.find('{')?..];
+    let said = serde_json::Deserializer::from_str(json).into_iter::<Value>().next()?.ok()?;
+    said["cause"].as_str().map(str::to_owned)
 }
 
 fn cut(sentence: &str) -> String {
@@ -144,4 +145,20 @@ fn environment() -> [(&'static str, &'static str); 14] {
         ("AWS_SECRET_ACCESS_KEY", "nobody"),
         ("AWS_ENDPOINT_URL", NOBODY),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cause;
+
+    #[test]
+    fn only_the_cause_of_a_line_is_told() {
+        let line = r#"{"level":"ERROR","cause":"unavailable: dynamodb:GetItem","spans":[]}"#;
+        for line in [line, &format!("21 Nov 2026 [INFO] {line}"), &format!("{line}END RequestId")] {
+            assert_eq!(cause(line).as_deref(), Some("unavailable: dynamodb:GetItem"), "{line}");
+        }
+        for line in ["", "unavailable: yes", r#"{"message":"unavailable: yes"}"#] {
+            assert_eq!(cause(line), None, "{line}");
+        }
+    }
 }

@@ -122,7 +122,6 @@ mod tests {
             no_own_device: true,
             durability: Default::default(),
             public_url: None,
-            bounded_answers: false,
             heartbeat_ms: 5_000,
             lease_ms: 15_000,
             max_model_mb: 8192,

@@ -1,6 +1,6 @@
 //! `POST /admin/customers`
 
-use api::{Admin, Auth, Body, IdempotencyKey, Result, Route};
+use api::{Admin, Auth, Body, IdempotencyKey, Result, Route, routes};
 use axum::{Json, extract::State, http::StatusCode};
 use ports::Action;
 use protocol::rest::admin::{Customer, NewCustomer};
@@ -8,7 +8,6 @@ use service::{
     App, access,
     idempotency::{self, Request},
 };
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("admin-create-customer", routes!(create_customer))

@@ -1,6 +1,6 @@
 //! `POST /admin/customers/{id}/keys`
 
-use api::{Admin, Auth, Body, IdempotencyKey, Path, Result, Route};
+use api::{Admin, Auth, Body, IdempotencyKey, Path, Result, Route, routes};
 use axum::{Json, extract::State, http::StatusCode};
 use ports::Action;
 use protocol::rest::admin::{Key, NewKey};
@@ -8,7 +8,6 @@ use service::{
     App, access,
     idempotency::{self, Request},
 };
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("admin-create-key", routes!(create_key)).auth(Auth::Admin).uses(&[

@@ -1,11 +1,10 @@
 //! `GET /admin/customers`
 
-use api::{Admin, Auth, Paging, Result, Route, encode_cursor};
+use api::{Admin, Auth, Paging, Result, Route, encode_cursor, routes};
 use axum::{Json, extract::State};
 use ports::Action;
 use protocol::rest::admin::Customers;
 use service::{App, access};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("admin-list-customers", routes!(list_customers))

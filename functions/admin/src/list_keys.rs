@@ -1,11 +1,10 @@
 //! `GET /admin/customers/{id}/keys`
 
-use api::{Admin, Auth, Paging, Path, Result, Route, encode_cursor};
+use api::{Admin, Auth, Paging, Path, Result, Route, encode_cursor, routes};
 use axum::{Json, extract::State};
 use ports::Action;
 use protocol::rest::admin::Keys;
 use service::{App, access};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("admin-list-keys", routes!(list_keys))

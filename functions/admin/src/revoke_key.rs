@@ -1,10 +1,9 @@
 //! `DELETE /admin/keys/{id}`
 
-use api::{Admin, Auth, Path, Result, Route};
+use api::{Admin, Auth, Path, Result, Route, routes};
 use axum::{extract::State, http::StatusCode};
 use ports::Action;
 use service::{App, access};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("admin-revoke-key", routes!(revoke_key))

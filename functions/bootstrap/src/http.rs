@@ -1,16 +1,17 @@
 //! An HTTP request: payload format 2.0 of API Gateway's HTTP APIs, handled by the route's own axum
-//! handler within the same layers as on one machine. `lambda_http` translates, base64 included.
+//! handler within the same layers as on one machine. `lambda_http` translates requests. Answers are
+//! translated here: its way of that carries the tables of every character set, and all we say is UTF-8.
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
-
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use api::Route;
 use async_trait::async_trait;
-use axum::Router;
+use axum::{Router, body, response::Response};
 use lambda_http::{
-    Adapter, Request, aws_lambda_events::apigw::ApiGatewayV2httpRequest, request::LambdaRequest,
+    Body, Request, RequestExt,
+    aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
+    request::LambdaRequest,
 };
-use lambda_runtime::{Context, LambdaEvent, Service};
+use lambda_runtime::Context;
 use service::App;
 use tower::ServiceExt;
 
@@ -38,19 +39,27 @@ impl Kind for Http {
         let mut request: ApiGatewayV2httpRequest = serde_json::from_str(event)
             .map_err(|cause| Failure::event("a request of an HTTP API, format 2.0", cause))?;
         unstage(&mut request);
-        let has_failed = AtomicBool::new(false);
-        let route = |request: Request| async {
-            let response = self.router.clone().oneshot(request).await;
-            let is_ours = response.as_ref().is_ok_and(|answer| answer.status().is_server_error());
-            has_failed.store(is_ours, Ordering::Relaxed);
-            response
-        };
-        let event = LambdaEvent::new(LambdaRequest::ApiGatewayV2(request), context);
-        let answering = Adapter::from(tower::service_fn(route)).call(event);
-        let Ok(response) = answering.await;
-        let answer = Answer::new(&response)?;
-        Ok(Answer { errors: u64::from(has_failed.load(Ordering::Relaxed)), ..answer })
+        let request = Request::from(LambdaRequest::ApiGatewayV2(request));
+        let Ok(response) = self.router.clone().oneshot(request.with_lambda_context(context)).await;
+        let errors = u64::from(response.status().is_server_error());
+        Ok(Answer { errors, ..Answer::new(&translated(response).await?)? })
     }
+}
+
+/// The answer as API Gateway reads it: what is no text is in base64.
+async fn translated(response: Response) -> Result<ApiGatewayV2httpResponse, Failure> {
+    let (head, body) = response.into_parts();
+    let bytes = body::to_bytes(body, usize::MAX).await.map_err(Failure::answer)?;
+    let body = match String::from_utf8(bytes.into()) {
+        Ok(text) => Body::Text(text),
+        Err(bytes) => Body::Binary(bytes.into_bytes()),
+    };
+    let mut answer = ApiGatewayV2httpResponse::default();
+    answer.status_code = head.status.as_u16().into();
+    answer.headers = head.headers;
+    answer.is_base64_encoded = matches!(body, Body::Binary(_));
+    answer.body = Some(body);
+    Ok(answer)
 }
 
 /// Takes the stage's name out of the path: `/prod/api/v1/health` of the stage `prod`.

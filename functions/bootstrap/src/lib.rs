@@ -15,7 +15,6 @@ mod run;
 mod socket;
 mod timer;
 
-pub use api::Bundle;
 pub use environment::Environment;
 pub use failure::Failure;
 pub use function::Function;

@@ -3,7 +3,7 @@
 use std::{io::Write, process::ExitCode, sync::Arc};
 
 use anyhow::{Context, Result, bail};
-use api::{Bundle, Route};
+use api::Route;
 use lambda_runtime::{Runtime, service_fn};
 use service::{App, Engine};
 
@@ -13,10 +13,10 @@ use crate::{Environment, Function, logs};
 pub type MakeEngine = fn() -> Arc<dyn Engine>;
 
 /// Answers the events of the function that the environment names, until Lambda ends the process.
-/// `routes` are what this program is linked from; its functions are those of `bundle`.
-pub fn run(bundle: Bundle, routes: Vec<Route>, engine: Option<MakeEngine>) -> ExitCode {
+/// `routes` are the functions of this program.
+pub fn run(routes: &[Route], engine: Option<MakeEngine>) -> ExitCode {
     logs::start(std::env::var("DCMP_LOG").ok().as_deref());
-    match serve(bundle, &routes, engine) {
+    match serve(routes, engine) {
         Ok(()) => ExitCode::SUCCESS,
         Err(cause) => {
             tracing::error!(cause = format!("{cause:#}"), "the function cannot start");
@@ -25,9 +25,9 @@ pub fn run(bundle: Bundle, routes: Vec<Route>, engine: Option<MakeEngine>) -> Ex
     }
 }
 
-fn serve(bundle: Bundle, routes: &[Route], engine: Option<MakeEngine>) -> Result<()> {
+fn serve(routes: &[Route], engine: Option<MakeEngine>) -> Result<()> {
     let environment = Environment::read(|name| std::env::var(name).ok())?;
-    let route = find(bundle, routes, &environment.handler)?;
+    let route = find(routes, &environment.handler)?;
     // one event at a time, and no more than two cores: threads for more would only cost their start
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -49,11 +49,10 @@ fn serve(bundle: Bundle, routes: &[Route], engine: Option<MakeEngine>) -> Result
 }
 
 /// The function of this name in the program.
-fn find<'a>(bundle: Bundle, routes: &'a [Route], handler: &str) -> Result<&'a Route> {
-    let mut own = routes.iter().filter(|route| route.bundle == bundle);
-    if let Some(route) = own.clone().find(|route| route.name == handler) {
+fn find<'a>(routes: &'a [Route], handler: &str) -> Result<&'a Route> {
+    if let Some(route) = routes.iter().find(|route| route.name == handler) {
         return Ok(route);
     }
-    let known: Vec<_> = own.by_ref().map(|route| route.name).collect();
+    let known: Vec<_> = routes.iter().map(|route| route.name).collect();
     bail!("`{handler}` is no function of this program; it has {}", known.join(", "))
 }

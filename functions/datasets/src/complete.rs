@@ -1,12 +1,11 @@
 //! `POST /datasets/{id}/complete`
 
-use api::{Auth, Customer, Path, Result, Route, scope};
+use api::{Auth, Customer, Path, Result, Route, routes, scope};
 use axum::{Json, extract::State, http::StatusCode};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::datasets::Summary;
 use service::{App, UPLOADS_QUEUE, datasets::uploads};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("datasets-complete", routes!(complete)).auth(Auth::Customer(Scope::Infer)).uses(&[

@@ -1,11 +1,10 @@
 //! `DELETE /datasets/{id}`
 
-use api::{Auth, Customer, Path, Result, Route, scope};
+use api::{Auth, Customer, Path, Result, Route, routes, scope};
 use axum::{extract::State, http::StatusCode};
 use domain::access::Scope;
 use ports::Action;
 use service::{App, datasets};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("datasets-delete", routes!(delete)).auth(Auth::Customer(Scope::Infer)).uses(&[

@@ -1,12 +1,11 @@
 //! `GET /datasets`
 
-use api::{Auth, Customer, Paging, Result, Route, encode_cursor, scope};
+use api::{Auth, Customer, Paging, Result, Route, encode_cursor, routes, scope};
 use axum::{Json, extract::State};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::datasets::Datasets;
 use service::{App, datasets};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("datasets-list", routes!(list))

@@ -1,12 +1,11 @@
 //! `GET /datasets/{id}`
 
-use api::{Auth, Customer, Path, Result, Route, scope};
+use api::{Auth, Customer, Path, Result, Route, routes, scope};
 use axum::{Json, extract::State};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::datasets::Dataset;
 use service::{App, datasets};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("datasets-show", routes!(show))

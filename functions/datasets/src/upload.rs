@@ -1,6 +1,6 @@
 //! `POST /datasets`
 
-use api::{Auth, Base, Customer, IdempotencyKey, Result, Route, is_json, scope};
+use api::{Auth, Base, Customer, IdempotencyKey, Result, Route, is_json, routes, scope};
 use axum::{
     Json,
     extract::{Request, State},
@@ -11,7 +11,6 @@ use ports::Action;
 use protocol::rest::datasets::{NewDataset, Upload as Form};
 use service::{App, DATASET_INSPECT_FUNCTION, datasets, idempotency};
 use std::time::Duration;
-use utoipa_axum::routes;
 
 use crate::{
     begin::{self, Uploaded},

@@ -1,12 +1,11 @@
 //! `GET /datasets/{id}/upload`
 
-use api::{Auth, Customer, Path, Result, Route, scope};
+use api::{Auth, Customer, Path, Result, Route, routes, scope};
 use axum::{Json, extract::State};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::datasets::Progress;
 use service::{App, datasets::uploads};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("datasets-upload-progress", routes!(progress))

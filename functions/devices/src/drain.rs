@@ -1,12 +1,11 @@
 //! `POST /devices/{id}/drain`
 
-use api::{Auth, Customer, Path, Result, Route, scope};
+use api::{Auth, Customer, Path, Result, Route, routes, scope};
 use axum::{Json, extract::State};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::devices::Device;
 use service::{App, devices};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("devices-drain", routes!(drain)).auth(Auth::Customer(Scope::Devices)).uses(&[

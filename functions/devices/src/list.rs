@@ -1,13 +1,12 @@
 //! `GET /devices`
 
-use api::{Auth, Customer, Paging, Query, Result, Route, encode_cursor, scope};
+use api::{Auth, Customer, Paging, Query, Result, Route, encode_cursor, routes, scope};
 use axum::{Json, extract::State};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::devices::Devices;
 use service::{App, devices};
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("devices-list", routes!(list))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{Auth, Customer, Path, Query, Result, Route, scope};
+use api::{Auth, Customer, Path, Query, Result, Route, routes, scope};
 use axum::{
     Json,
     extract::State,
@@ -17,7 +17,6 @@ use service::{
     devices::logs::{self, Answer, Question},
 };
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("devices-logs", routes!(pull))

@@ -1,12 +1,11 @@
 //! `GET /devices/{id}/logs/{request_id}`
 
-use api::{Auth, Customer, Path, Result, Route, scope};
+use api::{Auth, Customer, Path, Result, Route, routes, scope};
 use axum::{extract::State, response::Response};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::devices::{Logs, LogsPending};
 use service::{App, devices::logs};
-use utoipa_axum::routes;
 
 use crate::logs::encode;
 

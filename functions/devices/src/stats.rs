@@ -1,12 +1,11 @@
 //! `GET /devices/stats`
 
-use api::{Auth, Customer, Result, Route, scope};
+use api::{Auth, Customer, Result, Route, routes, scope};
 use axum::{Json, extract::State};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::devices::Stats;
 use service::{App, devices};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("devices-stats", routes!(stats))

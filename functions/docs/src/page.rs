@@ -1,8 +1,7 @@
 //! `GET /docs`
 
-use api::Route;
+use api::{Route, routes};
 use axum::response::Html;
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("docs-page", routes!(page))

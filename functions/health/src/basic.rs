@@ -1,10 +1,9 @@
 //! `GET /health`
 
-use api::Route;
+use api::{Route, routes};
 use axum::{Json as Answer, extract::State};
 use protocol::rest::health::Health;
 use service::App;
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("health-basic", routes!(basic))

@@ -1,11 +1,10 @@
 //! `GET /health/detailed`
 
-use api::Route;
+use api::{Route, routes};
 use axum::{Json, extract::State};
 use ports::Action;
 use protocol::rest::health::Detailed;
 use service::App;
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("health-detailed", routes!(detailed)).uses(&[Action::GetRecords])

@@ -1,6 +1,6 @@
 //! `POST /inference/batch`
 
-use api::{Auth, Body, Customer, IdempotencyKey, Result, Route, scope};
+use api::{Auth, Body, Customer, IdempotencyKey, Result, Route, routes, scope};
 use axum::{
     Json,
     extract::State,
@@ -14,7 +14,6 @@ use service::{
     App, BATCH_QUEUE,
     batch::{self, Call, Submitted},
 };
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("inference-batch", routes!(submit)).auth(Auth::Customer(Scope::Infer)).uses(&[

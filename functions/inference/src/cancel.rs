@@ -1,12 +1,11 @@
 //! `DELETE /inference/{job_id}`
 
-use api::{Auth, Customer, Path, Result, Route, scope};
+use api::{Auth, Customer, Path, Result, Route, routes, scope};
 use axum::{Json, extract::State};
 use domain::{access::Scope, name::is_id};
 use ports::Action;
 use protocol::rest::inference::Cancelled;
 use service::{App, BATCH_QUEUE, batch, inference};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("inference-cancel", routes!(cancel)).auth(Auth::Customer(Scope::Infer)).uses(&[

@@ -9,14 +9,12 @@ mod submit;
 
 use api::Route;
 
-/// The functions of this area.
+/// The functions of this area that need no engine.
 pub fn routes() -> Vec<Route> {
-    vec![
-        submit::route(),
-        batch::route(),
-        list::route(),
-        show::route(),
-        results::route(),
-        cancel::route(),
-    ]
+    vec![batch::route(), list::route(), show::route(), results::route(), cancel::route()]
+}
+
+/// Those that may run a model themselves.
+pub fn computing_routes() -> Vec<Route> {
+    vec![submit::route()]
 }

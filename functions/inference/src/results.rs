@@ -1,6 +1,6 @@
 //! `GET /inference/{job_id}/results`
 
-use api::{Auth, Customer, Paging, Path, Result, Route, encode_cursor, scope};
+use api::{Auth, Customer, Paging, Path, Result, Route, encode_cursor, routes, scope};
 use axum::{
     Json,
     body::{Body, Bytes},
@@ -13,7 +13,6 @@ use futures::stream;
 use ports::Action;
 use protocol::rest::batch::Results;
 use service::{App, Error, POSTPROCESS_FUNCTION, batch};
-use utoipa_axum::routes;
 
 /// A line each.
 const NDJSON: &str = "application/x-ndjson";

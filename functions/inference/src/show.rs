@@ -1,6 +1,6 @@
 //! `GET /inference/{job_id}`
 
-use api::{Auth, Customer, Paging, Path, Result, Route, encode_cursor, scope};
+use api::{Auth, Customer, Paging, Path, Result, Route, encode_cursor, routes, scope};
 use axum::{Json, extract::State};
 use domain::{access::Scope, name::is_id};
 use ports::Action;
@@ -8,7 +8,6 @@ use protocol::rest::{batch::Shown, inference::Job};
 use serde::Serialize;
 use service::{App, POSTPROCESS_FUNCTION, batch, inference};
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("inference-show", routes!(show)).auth(Auth::Customer(Scope::Infer)).uses(&[

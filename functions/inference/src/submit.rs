@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{Auth, Body, Customer, IdempotencyKey, Query, Result, Route, scope};
+use api::{Auth, Body, Customer, IdempotencyKey, Query, Result, Route, routes, scope};
 use axum::{
     Json,
     extract::State,
@@ -18,7 +18,6 @@ use service::{
     jobs::DISPATCHES,
 };
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("inference-submit", routes!(submit))

@@ -1,12 +1,11 @@
 //! `POST /models/{id}/complete`
 
-use api::{Auth, Customer, Path, Result, Route, scope};
+use api::{Auth, Customer, Path, Result, Route, routes, scope};
 use axum::{Json, extract::State, http::StatusCode};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::models::Summary;
 use service::{App, UPLOADS_QUEUE, models::uploads};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("models-complete", routes!(complete)).auth(Auth::Customer(Scope::Models)).uses(&[

@@ -1,6 +1,6 @@
 //! `GET /models/{id}/download`
 
-use api::{Auth, Base, CustomerOrDevice, Path, Query, Result, Route};
+use api::{Auth, Base, CustomerOrDevice, Path, Query, Result, Route, routes};
 use axum::{
     extract::State,
     http::{StatusCode, header},
@@ -10,7 +10,6 @@ use domain::access::Scope;
 use ports::Action;
 use service::{App, Error, models};
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("models-download", routes!(download))

@@ -17,20 +17,22 @@ mod upload_version;
 
 use api::Route;
 
-/// The functions of this area.
+/// The functions of this area that need no engine and no schemas.
 pub fn routes() -> Vec<Route> {
     vec![
-        upload::route(),
         upload_parts::route(),
         upload_progress::route(),
         upload_give_up::route(),
         complete::route(),
         list::route(),
         show::route(),
-        update_schema::route(),
         delete::route(),
         download::route(),
-        upload_version::route(),
         list_versions::route(),
     ]
+}
+
+/// Those that compile the schemas they are given.
+pub fn computing_routes() -> Vec<Route> {
+    vec![upload::route(), update_schema::route(), upload_version::route()]
 }

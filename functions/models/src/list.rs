@@ -1,12 +1,11 @@
 //! `GET /models`
 
-use api::{Auth, Customer, Paging, Result, Route, encode_cursor, scope};
+use api::{Auth, Customer, Paging, Result, Route, encode_cursor, routes, scope};
 use axum::{Json, extract::State};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::models::Models;
 use service::{App, models};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("models-list", routes!(list))

@@ -1,13 +1,12 @@
 //! `GET /models/{id}`
 
-use api::{Auth, Customer, IfNoneMatch, Path, Query, Result, Route, scope};
+use api::{Auth, Customer, IfNoneMatch, Path, Query, Result, Route, routes, scope};
 use axum::{Json, extract::State, response::Response};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::models::Model;
 use service::{App, models};
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("models-show", routes!(show))

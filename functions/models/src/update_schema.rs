@@ -1,16 +1,16 @@
 //! `PATCH /models/{id}/schema`
 
-use api::{Auth, Customer, IfMatch, Json as Body, Path, Result, Route, quoted, scope};
+use api::{Auth, Customer, IfMatch, Json as Body, Path, Result, Route, quoted, routes, scope};
 use axum::{Json, extract::State, http::header, response::IntoResponse};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::models::{Model, Update};
 use service::{App, POSTPROCESS_FUNCTION, PREPROCESS_FUNCTION, models};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("models-update-schema", routes!(update_schema))
         .auth(Auth::Customer(Scope::Models))
+        .computes()
         .memory_mb(512)
         .uses(&[
             Action::GetRecords,

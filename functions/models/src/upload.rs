@@ -1,6 +1,6 @@
 //! `POST /models`
 
-use api::{Auth, Base, Customer, IdempotencyKey, Result, Route, is_json, scope};
+use api::{Auth, Base, Customer, IdempotencyKey, Result, Route, is_json, routes, scope};
 use axum::{
     Json,
     extract::{Request, State},
@@ -13,7 +13,6 @@ use service::{
     App, INSPECT_FUNCTION, POSTPROCESS_FUNCTION, PREPROCESS_FUNCTION, idempotency, models,
 };
 use std::time::Duration;
-use utoipa_axum::routes;
 
 use crate::{
     begin::{self, Uploaded},
@@ -23,6 +22,7 @@ use crate::{
 pub(crate) fn route() -> Route {
     Route::new("models-upload", routes!(upload))
         .auth(Auth::Customer(Scope::Models))
+        .computes()
         .memory_mb(512)
         .timeout(Duration::from_secs(29))
         .uses(TAKES_FILES)

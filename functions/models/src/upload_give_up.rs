@@ -1,11 +1,10 @@
 //! `DELETE /models/{id}/upload`
 
-use api::{Auth, Customer, Path, Result, Route, scope};
+use api::{Auth, Customer, Path, Result, Route, routes, scope};
 use axum::{extract::State, http::StatusCode};
 use domain::access::Scope;
 use ports::Action;
 use service::{App, models::uploads};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("models-upload-give-up", routes!(give_up)).auth(Auth::Customer(Scope::Models)).uses(

@@ -1,12 +1,11 @@
 //! `POST /models/{id}/upload/parts`
 
-use api::{Auth, Base, Customer, Path, Result, Route, scope};
+use api::{Auth, Base, Customer, Path, Result, Route, routes, scope};
 use axum::{Json, extract::State};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::uploads::{PartsWanted, SignedParts};
 use service::{App, models::uploads};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("models-upload-parts", routes!(parts))

@@ -1,12 +1,11 @@
 //! `GET /models/{id}/upload`
 
-use api::{Auth, Customer, Path, Result, Route, scope};
+use api::{Auth, Customer, Path, Result, Route, routes, scope};
 use axum::{Json, extract::State};
 use domain::access::Scope;
 use ports::Action;
 use protocol::rest::uploads::Progress;
 use service::{App, models::uploads};
-use utoipa_axum::routes;
 
 pub(crate) fn route() -> Route {
     Route::new("models-upload-progress", routes!(progress))

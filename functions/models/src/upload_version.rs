@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{Auth, Base, Customer, IdempotencyKey, Path, Result, Route, is_json, scope};
+use api::{Auth, Base, Customer, IdempotencyKey, Path, Result, Route, is_json, routes, scope};
 use axum::{
     Json,
     extract::{Request, State},
@@ -11,7 +11,6 @@ use axum::{
 use domain::access::Scope;
 use protocol::rest::{models::Upload as Form, uploads::NewUpload};
 use service::{App, idempotency, models};
-use utoipa_axum::routes;
 
 use crate::{
     begin::{self, Uploaded},
@@ -22,6 +21,7 @@ use crate::{
 pub(crate) fn route() -> Route {
     Route::new("models-upload-version", routes!(upload_version))
         .auth(Auth::Customer(Scope::Models))
+        .computes()
         .memory_mb(512)
         .timeout(Duration::from_secs(29))
         .uses(TAKES_FILES)

@@ -7,7 +7,12 @@ mod work;
 
 use api::Route;
 
-/// The functions of this area.
+/// The functions of this area that need no engine.
 pub fn routes() -> Vec<Route> {
-    vec![work::route(), batches::route(), sessions::route(), uploads::route()]
+    vec![batches::route(), uploads::route()]
+}
+
+/// Those that may run a model themselves.
+pub fn computing_routes() -> Vec<Route> {
+    vec![work::route(), sessions::route()]
 }

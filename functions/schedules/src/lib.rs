@@ -5,7 +5,12 @@ mod uploads;
 
 use api::Route;
 
-/// The functions of this area.
+/// The functions of this area that need no engine.
 pub fn routes() -> Vec<Route> {
-    vec![sweep::route(), uploads::route()]
+    vec![uploads::route()]
+}
+
+/// Those that may run a model themselves.
+pub fn computing_routes() -> Vec<Route> {
+    vec![sweep::route()]
 }

@@ -21,7 +21,7 @@ impl<E: Into<service::Error>> From<E> for Error {
 }
 
 /// Every code that an error can have; `docs/errors/{code}.md` explains each.
-pub const CODES: [&str; 14] = [
+pub const CODES: [&str; 15] = [
     "AUTH_INVALID",
     "AUTH_REQUIRED",
     "CANNOT_CANCEL",
@@ -34,6 +34,7 @@ pub const CODES: [&str; 14] = [
     "NO_DEVICES",
     "NO_MODEL",
     "PAYLOAD_TOO_LARGE",
+    "RATE_LIMITED",
     "UNSUPPORTED_MEDIA_TYPE",
     "VALIDATION_ERROR",
 ];
@@ -61,6 +62,7 @@ impl Error {
             }
             E::IdempotencyMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_MISMATCH"),
             E::NoDevices(_) => (StatusCode::SERVICE_UNAVAILABLE, "NO_DEVICES"),
+            E::RateLimited(..) => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"),
             E::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
         }
     }
@@ -74,14 +76,19 @@ impl IntoResponse for Error {
             tracing::error!(request.id = request_id, %cause, "a request failed");
         }
         let message = self.0.to_string();
+        let retry_after = match &self.0 {
+            service::Error::NoDevices(_) => Some(RETRY_AFTER),
+            service::Error::RateLimited(_, seconds) => Some((*seconds).into()),
+            _ => None,
+        };
         let details = match self.0 {
             service::Error::Invalid(details) => details,
             _ => Vec::new(),
         };
         let error = Problem { code: code.to_owned(), message, request_id, details };
         let mut response = (status, axum::Json(Envelope { error })).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response
     }
@@ -106,7 +113,8 @@ mod tests {
             E::Conflict(_) => E::CannotCancel(domain::job::State::Completed),
             E::CannotCancel(_) => E::IdempotencyMismatch,
             E::IdempotencyMismatch => E::NoDevices(text()),
-            E::NoDevices(_) => E::TooLarge(text()),
+            E::NoDevices(_) => E::RateLimited(text(), 1),
+            E::RateLimited(..) => E::TooLarge(text()),
             E::TooLarge(_) => E::UnsupportedMediaType(text()),
             E::UnsupportedMediaType(_) => E::MethodNotAllowed(text()),
             E::MethodNotAllowed(_) => E::internal("a cause"),

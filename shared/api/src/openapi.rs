@@ -20,20 +20,20 @@ pub fn document(routes: &[Route], version: &str) -> OpenApi {
     let mut paths = Paths::new();
     let mut components = Components::new();
     for route in routes {
-        let Entry::Http(parts) = &route.entry else { continue };
-        components.schemas.extend(parts.0.iter().cloned());
-        for (path, item) in &parts.1.paths {
-            let mut item = item.clone();
+        let Entry::Http(http) = &route.entry else { continue };
+        let (schemas, described, _) = (http.describe)();
+        components.schemas.extend(schemas);
+        for (path, mut item) in described.paths {
             let methods =
                 [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
             for operation in methods.into_iter().flatten() {
                 operation.operation_id = Some(route.name.to_owned());
                 complete(operation, route.auth);
             }
-            match paths.paths.get_mut(path) {
+            match paths.paths.get_mut(&path) {
                 Some(known) => known.merge_operations(item),
                 None => {
-                    paths.paths.insert(path.clone(), item);
+                    paths.paths.insert(path, item);
                 }
             }
         }

@@ -10,9 +10,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use service::{App, sessions::Connection};
 use utoipa::openapi::path::HttpMethod;
-use utoipa_axum::router::UtoipaMethodRouter;
 
-use crate::socket;
+use crate::{http::Http, socket};
 
 /// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +64,7 @@ pub struct Connecting {
 #[derive(Clone)]
 pub enum Entry {
     /// An HTTP request.
-    Http(Box<UtoipaMethodRouter<App>>),
+    Http(Box<Http>),
     /// A device connects.
     Connect(OnConnect),
     /// A connection closed.
@@ -112,8 +111,8 @@ pub struct Route {
 
 impl Route {
     /// An HTTP route, from `routes!(handler)`.
-    pub fn new(name: &'static str, handler: UtoipaMethodRouter<App>) -> Self {
-        Self::with(name, Entry::Http(Box::new(handler)), Auth::Open)
+    pub fn new(name: &'static str, http: Http) -> Self {
+        Self::with(name, Entry::Http(Box::new(http)), Auth::Open)
     }
 
     /// Decides whether a device may connect.
@@ -277,16 +276,7 @@ impl Route {
 
     /// Method and path of an HTTP route, the path without [`BASE_PATH`](crate::BASE_PATH).
     pub fn operation(&self) -> Option<(HttpMethod, String)> {
-        let Entry::Http(parts) = &self.entry else { return None };
-        let (path, item) = parts.1.paths.iter().next()?;
-        let methods = [
-            (HttpMethod::Get, &item.get),
-            (HttpMethod::Post, &item.post),
-            (HttpMethod::Put, &item.put),
-            (HttpMethod::Patch, &item.patch),
-            (HttpMethod::Delete, &item.delete),
-        ];
-        let found = methods.into_iter().find(|(_, operation)| operation.is_some());
-        found.map(|(method, _)| (method, path.clone()))
+        let Entry::Http(http) = &self.entry else { return None };
+        Some((http.method.clone(), http.path.clone()))
     }
 }

@@ -22,12 +22,10 @@ use crate::{BASE_PATH, Entry, Error, Route, drain, request_id};
 pub fn router(app: &App, routes: &[Route], beside: Router) -> Router {
     let mut router = beside;
     for route in routes {
-        let (Entry::Http(parts), Some((_, path))) = (&route.entry, route.operation()) else {
-            continue;
-        };
-        let handler = parts.2.clone().with_state(route.app(app));
+        let Entry::Http(http) = &route.entry else { continue };
+        let (path, handler) = (&http.path, http.handler.clone().with_state(route.app(app)));
         if AT_ROOT.contains(&path.as_str()) {
-            router = router.route(&path, handler.clone());
+            router = router.route(path, handler.clone());
         }
         router = router.route(&format!("{BASE_PATH}{path}"), handler);
     }

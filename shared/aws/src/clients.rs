@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::{rt::sleep::TokioSleep, time::SystemTimeSource};
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::{
     behavior_version::BehaviorVersion, stalled_stream_protection::StalledStreamProtectionConfig,
 };
@@ -16,14 +15,13 @@ use aws_smithy_types::{
 };
 use aws_types::{SdkConfig, region::Region};
 
-use crate::config::{Config, limits};
+use crate::{
+    config::{Config, limits},
+    https::{self, Trust},
+};
 
 /// How often a request is sent at most; the SDK waits between two with growing, random pauses.
 const ATTEMPTS: u32 = 3;
-
-/// Those that sign for every service of AWS.
-/// <https://docs.aws.amazon.com/acm/latest/userguide/acm-concepts.html#ATS>
-const AMAZON_ROOTS: &str = include_str!("roots.pem");
 
 /// One client of each service.
 #[derive(Clone, Debug)]
@@ -69,16 +67,13 @@ impl Clients {
 }
 
 fn base(config: &Config) -> SdkConfig {
-    let https = aws_smithy_http_client::Builder::new()
-        .pool_idle_timeout(limits::IDLE)
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .tls_context(trust(config))
-        .build_https();
+    // a service that is elsewhere shows a certificate of somebody else
+    let trust = if config.endpoints.are_given() { Trust::Machine } else { Trust::Amazon };
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(config.region.clone()))
         .credentials_provider(SharedCredentialsProvider::new(config.credentials.clone()))
-        .http_client(https)
+        .http_client(https::client(trust))
         .sleep_impl(TokioSleep::new())
         .time_source(SystemTimeSource::new())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
@@ -89,15 +84,6 @@ fn base(config: &Config) -> SdkConfig {
         .build()
 }
 
-/// Whose certificates are believed: Amazon's, and where a service is elsewhere, those that the machine
-/// believes. Reading these takes two thirds of a function's start.
-fn trust(config: &Config) -> TlsContext {
-    let store = TrustStore::empty()
-        .with_native_roots(config.endpoints.are_given())
-        .with_pem_certificate(AMAZON_ROOTS);
-    TlsContext::builder().with_trust_store(store).build().unwrap_or_default()
-}
-
 fn timeouts() -> aws_smithy_types::timeout::TimeoutConfigBuilder {
-    TimeoutConfig::builder().connect_timeout(limits::CONNECT).read_timeout(limits::READ)
+    TimeoutConfig::builder().read_timeout(limits::READ)
 }

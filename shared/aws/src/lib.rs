@@ -12,6 +12,7 @@ mod clients;
 mod config;
 mod error;
 mod functions;
+mod https;
 mod queues;
 mod records;
 mod sockets;

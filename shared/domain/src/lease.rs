@@ -20,6 +20,8 @@ pub struct Settings {
     pub sync_default_ms: u64,
     /// How long a sync call waits at most; HTTP integrations end at 30 s.
     pub sync_max_ms: u64,
+    /// When a customer's oldest job has waited for so long for a device, no more are taken.
+    pub backlog_ms: u64,
     /// How long a job lives by default.
     pub deadline_default_ms: u64,
     /// How long a job may live.
@@ -37,6 +39,7 @@ impl Default for Settings {
             hedge_factor: 4.0,
             sync_default_ms: 20_000,
             sync_max_ms: 25_000,
+            backlog_ms: 240_000,
             deadline_default_ms: 300_000,
             deadline_max_ms: 24 * 3_600_000,
         }

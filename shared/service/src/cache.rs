@@ -54,6 +54,8 @@ pub(crate) struct Caches {
     pub(crate) turns: batch::Turns,
     /// Whether something that can run may wait in a scope.
     pub(crate) parked: Timed<bool>,
+    /// Since when the oldest job of a customer waits in a scope, in epoch milliseconds.
+    pub(crate) oldest: Timed<Option<u64>>,
     /// Scopes that were looked at by way of the queue.
     pub(crate) reminded: Timed<()>,
     /// When a job was last put into the queue, in epoch milliseconds.
@@ -82,6 +84,7 @@ impl Caches {
             batches: Default::default(),
             turns: Default::default(),
             parked: Timed::new(10_000),
+            oldest: Timed::new(10_000),
             reminded: Timed::new(1_000),
             queued: Cache::new(10_000),
             own_runs: Runs::default(),

@@ -41,6 +41,9 @@ pub enum Error {
     /// Nothing that could run the job is connected.
     #[error("{0}")]
     NoDevices(String),
+    /// There is too much of the caller's already; after so many seconds it may be otherwise.
+    #[error("{0}")]
+    RateLimited(String, u64),
     /// The body is too large.
     #[error("{0}")]
     TooLarge(String),

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use crate::{
     App, Error, Result, attempts, idempotency, jobs,
     models::{self, Record},
-    table,
+    parked, table,
 };
 
 mod adapt;
@@ -75,6 +75,10 @@ pub async fn submit(app: &App, call: Call<'_>, request: &Request) -> Result<Subm
     let run_async = call.run_async || request.run_async;
     let wait_ms = (!run_async).then(|| patience(app, &call, request));
     let prepared = prepare(app, &call, request, wait_ms).await?;
+    if run_async {
+        let placement = prepared.job.wants.placement;
+        parked::check_backlog(app, call.customer, placement).await?;
+    }
     match wait_ms {
         Some(wait_ms) => wait::run(app, prepared, wait_ms).await,
         None => Box::pin(enqueue(app, prepared)).await,

@@ -3,11 +3,11 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use domain::{fleet::EVERYONE, job::Job, model::Placement};
-use ports::{Condition, Key, Query, Write};
+use ports::{Condition, Item, Key, Query, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    App, Result, WORK_QUEUE,
+    App, Error, Result, WORK_QUEUE,
     jobs::{self, Found},
     table,
 };
@@ -22,6 +22,9 @@ const LOOK_AHEAD: usize = 50;
 /// How many chunks of a batch are looked at for one that can run: they all want the same devices.
 const CHUNKS_AHEAD: usize = 4;
 
+/// When it is worth trying again after too much waited.
+const RETRY_SECONDS: u64 = 10;
+
 /// How often the sweep has a scope looked at, in milliseconds.
 const REMINDED_MS: u64 = 5_000;
 
@@ -29,6 +32,9 @@ const REMINDED_MS: u64 = 5_000;
 #[derive(Serialize, Deserialize)]
 struct Row {
     job: String,
+    /// Whose it is.
+    #[serde(default)]
+    customer: String,
     /// Another each time the job is parked, so that a row which is out of date can be told.
     version: u64,
     expires_at: u64,
@@ -61,7 +67,8 @@ fn key(job: &Job) -> Key {
 /// Parks a job.
 pub(crate) async fn put(app: &App, job: &Job) -> Result<Parked> {
     let (key, version) = (key(job), app.now_us());
-    let row = Row { job: job.id.clone(), version, expires_at: job.expires_at };
+    let (customer, expires_at) = (job.customer.clone(), job.expires_at);
+    let row = Row { job: job.id.clone(), customer, version, expires_at };
     app.ports
         .records
         .write(Write::put(key.clone(), table::encode(&row)?, Condition::Always))
@@ -69,6 +76,40 @@ pub(crate) async fn put(app: &App, job: &Job) -> Result<Parked> {
     // after the write: see `walk`
     app.caches().parked.insert(scope(job), app.now_ms(), true);
     Ok(Parked { key, version })
+}
+
+/// Refuses one more job of a customer's, of the placement, while the oldest waits for too long.
+pub(crate) async fn check_backlog(app: &App, customer: &str, placement: Placement) -> Result<()> {
+    let scope = match placement {
+        Placement::Shared => EVERYONE,
+        Placement::Own | Placement::Platform => customer,
+    };
+    let (name, now) = (format!("{scope}/{customer}"), app.now_ms());
+    let oldest_ms = match app.caches().oldest.get(&name, now, BELIEVED_MS) {
+        Some(oldest_ms) => oldest_ms,
+        None => {
+            let query = Query::new(table::waiting(scope), "", LOOK_AHEAD);
+            let rows = app.ports.records.query(query).await?.items;
+            let own = |row: &Item| row.decode().is_ok_and(|row: Row| row.customer == customer);
+            let oldest = rows.into_iter().find(|(_, row)| own(row));
+            // when it was created is where its sort key begins
+            let created = oldest.and_then(|(sort, _)| sort.split('#').next()?.parse::<u64>().ok());
+            let oldest_ms = created.map(|created_us| created_us / 1000);
+            app.caches().oldest.insert(&name, now, oldest_ms);
+            oldest_ms
+        }
+    };
+    let waited_ms = oldest_ms.map_or(0, |oldest_ms| now.saturating_sub(oldest_ms));
+    if waited_ms < app.lease().backlog_ms {
+        return Ok(());
+    }
+    // if it waits no more, its row goes
+    send(app, scope).await?;
+    let message = format!(
+        "your oldest job that waits for a device has waited for {} s; connect more devices, or send it later",
+        waited_ms / 1000
+    );
+    Err(Error::RateLimited(message, RETRY_SECONDS))
 }
 
 /// The job waits no more, unless it was parked again meanwhile.

@@ -14,7 +14,7 @@ use domain::{
     device::Device,
     job::{Event, Job},
 };
-use ports::Query;
+use ports::{Condition, Key, Query, Write};
 
 use crate::{App, Result, batch, fold::open::Row, jobs, parked, sessions, table};
 
@@ -24,6 +24,9 @@ const PAGE: usize = 100;
 /// How long a job that was put into the queue is left to it: until then the queue itself delivers
 /// again what a consumer did not finish.
 const QUEUED_MS: u64 = 90_000;
+
+/// How long a job that is over may be listed before the sweep takes it off the list.
+const STRUCK_US: u64 = 60_000_000;
 
 /// One look at every open job and batch.
 pub async fn all(app: &App) -> Result<()> {
@@ -56,11 +59,16 @@ async fn walk(app: &App, shard: u32, only: Option<&str>) -> Result<()> {
             }
         }
         let found = app.ports.records.batch_get(&keys).await?;
-        let jobs: Vec<Job> =
-            found.into_iter().flatten().map(table::decode).collect::<Result<_>>()?;
+        let mut jobs: Vec<Job> = Vec::with_capacity(keys.len());
+        for (key, item) in keys.iter().zip(found) {
+            match item.map(table::decode::<Job>).transpose()? {
+                Some(job) if !job.state.is_terminal() => jobs.push(job),
+                over => strike(app, key, over).await?,
+            }
+        }
         let devices = holders(app, &jobs).await?;
         let mut idle = Vec::new();
-        for job in jobs.into_iter().filter(|job| !job.state.is_terminal()) {
+        for job in jobs {
             let id = job.id.clone();
             match one(app, job, &devices).await {
                 Ok(left) => idle.extend(left),
@@ -75,6 +83,19 @@ async fn walk(app: &App, shard: u32, only: Option<&str>) -> Result<()> {
             None => return Ok(()),
         }
     }
+}
+
+/// Takes a job that is over off the list. The feed does so as a rule; but where a batch came again in
+/// another size, the job was listed by the first and began and ended within the second.
+async fn strike(app: &App, job: &Key, over: Option<Job>) -> Result<()> {
+    let ended_us = over.and_then(|job| job.ended_us).unwrap_or(0);
+    let Some(id) = job.partition.strip_prefix("JOB#") else { return Ok(()) };
+    // the feed is given time
+    if app.now_us() >= ended_us + STRUCK_US {
+        let write = Write::delete(table::open_job(id), Condition::Always);
+        app.ports.records.write(write).await?;
+    }
+    Ok(())
 }
 
 /// The devices that work on these jobs.

@@ -29,6 +29,8 @@ pub(super) mod ids {
     pub(in super::super) const RUNNING: &str = "infer_0199a0b1c2d37e4f8091a2b3c4d5e607";
     /// Nobody has it.
     pub(in super::super) const QUEUED: &str = "infer_0199a0b1c2d37e4f8091a2b3c4d5e608";
+    /// All of its inputs wait.
+    pub(in super::super) const BATCH: &str = "batch_0199a0b1c2d37e4f8091a2b3c4d5e610";
     pub(in super::super) const FENCE: &str = "0199a0b1c2d37e4f8091a2b3c4d5e609";
     pub(in super::super) const CONNECTION: &str = "JKJaXcLvIAMCIxg=";
     pub(in super::super) const NEW_CONNECTION: &str = "JKKbYdMwJBNDJyh=";
@@ -52,6 +54,8 @@ pub(super) const FORM: &str = "multipart/form-data; boundary=boundary";
 pub(super) struct Request {
     /// What `{id}` is, when not what the path says.
     id: Option<&'static str>,
+    /// The same of `{job_id}`.
+    job: Option<&'static str>,
     pub(super) query: &'static str,
     pub(super) body: Body,
 }
@@ -69,6 +73,9 @@ impl Request {
     pub(super) fn parameter(&self, path: &str, name: &str) -> Result<&'static str> {
         if let (Some(id), "id") = (self.id, name) {
             return Ok(id);
+        }
+        if let (Some(job), "job_id") = (self.job, name) {
+            return Ok(job);
         }
         let area = path.strip_prefix("/admin").unwrap_or(path).split('/').nth(1);
         Ok(match (area.unwrap_or_default(), name) {
@@ -90,6 +97,12 @@ pub(super) fn request(route: &Route) -> Result<Request> {
     let uploading_dataset = || Request { id: Some(ids::UPLOADING_DATASET), ..Request::default() };
     let json = |body| Request { body: Body::Json(body), ..Request::default() };
     Ok(match route.name {
+        "inference-batch" => json(json!({
+            "model_id": ids::MODEL,
+            "inputs": [{ "data": row(), "shape": [1, 10] }, { "data": row(), "shape": [1, 10] }],
+            "name": "two rows",
+        })),
+        "inference-results" => Request { job: Some(ids::BATCH), ..Request::default() },
         "models-upload" => {
             let form = form("my-classifier", "model", "mlp.onnx", FILE);
             Request { body: Body::Form(form), ..Request::default() }
@@ -131,8 +144,9 @@ pub(super) fn request(route: &Route) -> Result<Request> {
 }
 
 fn takes_body(route: &Route) -> Option<bool> {
-    let api::Entry::Http(parts) = &route.entry else { return None };
-    let item = parts.1.paths.iter().next()?.1;
+    let api::Entry::Http(http) = &route.entry else { return None };
+    let (_, described, _) = (http.describe)();
+    let item = described.paths.iter().next()?.1;
     let operations = [&item.get, &item.post, &item.put, &item.patch, &item.delete];
     let operation = operations.into_iter().flatten().next()?;
     Some(operation.request_body.is_some())
@@ -211,6 +225,7 @@ pub(super) fn frame(kind: &str) -> Result<String> {
 pub(super) fn message(queue: &str) -> Result<Value> {
     Ok(match queue {
         "work" => json!({ "job": ids::QUEUED }),
+        "batches" => json!({ "batch": ids::BATCH, "tick": 0 }),
         "sessions" => json!({ "device": ids::DEVICE }),
         "uploads" => json!({ "model": ids::UPLOADING, "version": 1 }),
         _ => bail!("say in xtask/src/events/says.rs what a message of the queue `{queue}` says"),

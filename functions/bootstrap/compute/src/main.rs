@@ -3,10 +3,8 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use bootstrap::Bundle;
-
 fn main() -> ExitCode {
-    bootstrap::run(Bundle::Compute, registry::routes(), Some(own_device))
+    bootstrap::run(&compute_registry::routes(), Some(own_device))
 }
 
 /// The deployment's own device: as many runs at once as this process has cores.

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use bootstrap::Bundle;
-
 fn main() -> ExitCode {
-    bootstrap::run(Bundle::Light, light_registry::routes(), None)
+    bootstrap::run(&light_registry::routes(), None)
 }

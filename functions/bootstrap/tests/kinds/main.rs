@@ -131,7 +131,7 @@ async fn a_call_is_answered_in_json_and_its_error_is_the_functions() {
 async fn an_event_of_another_kind_is_refused_by_name() {
     let platform = Platform::new();
     for (name, expected) in
-        [("health-basic", "format 2.0"), ("socket-hello", "WebSocket"), ("queue-work", "SQS")]
+        [("health-basic", "format 2.0"), ("socket-hello", "WebSocket"), ("queue-uploads", "SQS")]
     {
         let routes = light_registry::routes();
         let route = routes.iter().find(|route| route.name == name).unwrap();

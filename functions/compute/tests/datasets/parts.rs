@@ -9,6 +9,7 @@ use service::{
     Error, Result, UPLOADS_QUEUE,
     datasets::{self, uploads},
     idempotency::Commit,
+    models,
 };
 
 use crate::world::{CUSTOMER, World};
@@ -139,6 +140,19 @@ async fn what_is_deleted_on_the_way_leaves_nothing() {
     uploads::validate(&world.app, &begun.id).await.unwrap();
     let gone = uploads::complete(&world.app, CUSTOMER, &begun.id).await;
     assert!(matches!(gone, Err(Error::NotFound(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_timer_ends_what_nobody_goes_on_with() {
+    let world = World::with(models::uploads::Limits { idle_ms: 0, ..Default::default() });
+    let file = table();
+    let begun = begin(&world, &file, "rows.csv").await.unwrap();
+    send(&world, &begun.id, &file, &[1]).await;
+    service::uploads::sweep(&world.app).await.unwrap();
+    let gone = datasets::show(&world.app, CUSTOMER, &begun.id).await;
+    assert!(matches!(gone, Err(Error::NotFound(_))));
+    assert_eq!(datasets::list(&world.app, CUSTOMER, None, 10).await.unwrap().total, 0);
+    assert_eq!(world.files(), Vec::<std::path::PathBuf>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

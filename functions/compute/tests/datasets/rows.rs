@@ -1,5 +1,6 @@
 //! Rows are read where they are, in every format.
 
+use ports::{Condition, Key, Write};
 use protocol::tensor::{Dtype, Named, Tensor};
 use service::{Error, datasets};
 
@@ -106,6 +107,20 @@ async fn somebody_elses_dataset_is_not_there() {
         Err(Error::NotFound(_))
     ));
     assert_eq!(world.files(), Vec::<std::path::PathBuf>::new());
+}
+
+/// As the store does when the time is over: the row goes, and the feed tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_files_of_a_dataset_go_with_its_row() {
+    let world = World::new();
+    let dataset = world.dataset("rows.csv", "a,b\n1,x\n").await;
+    assert_eq!(world.files().len(), 3, "rows, index, content: {:?}", world.files());
+    world.fold().await;
+    let row = Key::new(format!("DATASET#{}", dataset.id), "HEAD");
+    world.app.ports.records.write(Write::delete(row, Condition::Exists)).await.unwrap();
+    world.fold().await;
+    assert_eq!(world.files(), Vec::<std::path::PathBuf>::new());
+    assert_eq!(datasets::list(&world.app, CUSTOMER, None, 10).await.unwrap().total, 0);
 }
 
 fn named(name: &str, tensor: Tensor) -> Named {

@@ -10,18 +10,24 @@ use service::{
     App, Result, Settings,
     datasets::{self, About, Dataset, Upload},
     idempotency::Commit,
+    models::uploads,
 };
 
 pub(crate) const CUSTOMER: &str = "cust_1";
 
 pub(crate) struct World {
     pub(crate) app: App,
-    pub(crate) store: Embedded,
+    _store: Embedded,
     pub(crate) directory: tempfile::TempDir,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with(uploads::Limits::default())
+    }
+
+    /// With limits for uploads.
+    pub(crate) fn with(uploads: uploads::Limits) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options = Options { durability: Durability::Process, ..Options::default() };
         let store = Embedded::open(directory.path(), options).unwrap();
@@ -31,7 +37,7 @@ impl World {
             chosen_keys: false,
             public_url: None,
             upload_limit: 4 << 20,
-            uploads: Default::default(),
+            uploads,
             lease: Default::default(),
         };
         let app = App::new(store.ports(), settings, None);
@@ -44,7 +50,7 @@ impl World {
                 async move { run.await.map(Into::into).map_err(ports::Error::unavailable) }
             });
         }
-        Self { app, store, directory }
+        Self { app, _store: store, directory }
     }
 
     /// Uploads a file in one request.
@@ -75,6 +81,15 @@ impl World {
     ) -> Vec<String> {
         let read = datasets::read_values(&self.app, dataset, first, max_rows, max_bytes);
         read.await.unwrap().iter().map(|value| value.get().to_owned()).collect()
+    }
+
+    /// Has the feed read what happened since.
+    pub(crate) async fn fold(&self) {
+        let changes = &self.app.ports.changes;
+        let batch = changes.read("feed-fold", 1000, Duration::ZERO).await.unwrap();
+        let Some(last) = batch.last().map(|change| change.place.clone()) else { return };
+        service::fold::batch(&self.app, batch).await.unwrap();
+        changes.checkpoint("feed-fold", &last).await.unwrap();
     }
 
     /// Files of datasets that are in the object store, and uploads that nobody finished.

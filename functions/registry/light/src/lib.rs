@@ -1,10 +1,9 @@
-//! Every area whose crate carries no engine. What a program is linked from is decided here: one
-//! made of these areas alone starts faster and weighs a third.
+//! The functions that need no engine. What the light program is linked from is decided here: it has
+//! these handlers and what they reach, so it starts faster and weighs a third.
 
 use api::Route;
 
-/// Their functions, area by area. Some of them are given an engine where there is one, and belong
-/// to the other program: see [`Bundle`](api::Bundle).
+/// All of [`Bundle::Light`](api::Bundle::Light), area by area.
 pub fn routes() -> Vec<Route> {
     [
         health::routes(),

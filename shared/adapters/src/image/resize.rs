@@ -1,7 +1,11 @@
 //! A picture of any size becomes one of the model's: as torchvision's `Resize` and `CenterCrop`,
 //! with Pillow's antialiased filters.
 
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image};
+use fast_image_resize::{
+    FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer,
+    images::{TypedImage, TypedImageRef},
+    pixels::{U8, U8x3},
+};
 use serde::Deserialize;
 
 use super::decode::{MAX_PIXELS, Picture};
@@ -112,17 +116,29 @@ impl Fit {
         if (picture.height, picture.width) == (height, width) {
             return Ok(picture.data);
         }
-        let kind = if picture.channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
-        let resize = || {
-            let from = Image::from_vec_u8(picture.width, picture.height, picture.data, kind)
-                .map_err(|error| error.to_string())?;
-            let mut to = Image::new(width, height, kind);
-            let options = ResizeOptions::new().resize_alg(self.algorithm);
-            Resizer::new().resize(&from, &mut to, &options).map_err(|error| error.to_string())?;
-            Ok(to.into_vec())
+        // by name: code for every other kind of pixels would be most of the resizing
+        let resized = match picture.channels {
+            1 => resize::<U8>(&picture, height, width, self.algorithm),
+            _ => resize::<U8x3>(&picture, height, width, self.algorithm),
         };
-        resize().map_err(|error: String| format!("the image cannot be resized: {error}"))
+        resized.map_err(|error| format!("the image cannot be resized: {error}"))
     }
+}
+
+fn resize<P: PixelTrait>(
+    picture: &Picture,
+    height: u32,
+    width: u32,
+    algorithm: ResizeAlg,
+) -> Result<Vec<u8>, String> {
+    let from = TypedImageRef::<P>::from_buffer(picture.width, picture.height, &picture.data)
+        .map_err(|error| error.to_string())?;
+    let mut data = vec![0; height as usize * width as usize * picture.channels];
+    let mut to = TypedImage::<P>::from_buffer(width, height, &mut data)
+        .map_err(|error| error.to_string())?;
+    let options = ResizeOptions::new().resize_alg(algorithm);
+    Resizer::new().resize_typed(&from, &mut to, &options).map_err(|error| error.to_string())?;
+    Ok(data)
 }
 
 /// Height and width when the shorter side becomes `side`; the longer is cut down to a whole number.

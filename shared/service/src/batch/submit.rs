@@ -67,6 +67,7 @@ pub async fn submit(app: &App, call: Call<'_>, request: &rest::Request) -> Resul
             estimate(app, call.customer, &wants, &record, total).await?,
         ));
     }
+    super::turns::check_open(app, call.customer).await?;
     let id = match call.idempotency_key {
         // the same key always means the same batch: the batch itself is the memory
         Some(key) => {

@@ -12,16 +12,22 @@ use domain::{
     job::Wants,
     model::Placement,
 };
-use ports::Query;
+use ports::{Item, Query};
 use serde::{Deserialize, Serialize};
 
-use crate::{App, Result, fleet, models::Record, parked, table};
+use crate::{App, Error, Result, fleet, models::Record, parked, table};
 
 /// How long a list of waiting batches is believed, in milliseconds.
 const BELIEVED_MS: u64 = 1_000;
 
 /// The most batches of a scope among which turns are taken.
-const MAX_BATCHES: usize = 200;
+const MAX_BATCHES: usize = 1_000;
+
+/// The most batches of a customer in a scope that are not over.
+const MAX_OPEN_BATCHES: usize = 100;
+
+/// When it is worth trying again with one more.
+const RETRY_SECONDS: u64 = 10;
 
 /// A batch in the list of its scope.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -149,6 +155,22 @@ async fn list(app: &App, scope: &str) -> Result<Arc<Vec<Waiting>>> {
     let list: Arc<Vec<_>> = Arc::new(waiting.collect::<Result<_>>()?);
     app.caches().turns.keep(scope, now, list.clone());
     Ok(list)
+}
+
+/// Refuses one more batch of a customer who has as many as one may have.
+pub(super) async fn check_open(app: &App, customer: &str) -> Result<()> {
+    for scope in [customer, EVERYONE] {
+        let query = Query::new(table::batch_turns(scope), "", MAX_BATCHES);
+        let rows = app.ports.records.query(query).await?.items;
+        let own = |row: &Item| row.decode().is_ok_and(|row: Row| row.customer == customer);
+        if rows.iter().filter(|(_, row)| own(row)).count() >= MAX_OPEN_BATCHES {
+            let message = format!(
+                "you have {MAX_OPEN_BATCHES} batches that are not over, and more are not taken; wait for one, cancel one, or put more inputs into one"
+            );
+            return Err(Error::RateLimited(message, RETRY_SECONDS));
+        }
+    }
+    Ok(())
 }
 
 /// What could work on a batch.

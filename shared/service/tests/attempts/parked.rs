@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use dcmp_service::{WORK_QUEUE, inference, parked};
+use dcmp_service::{Error, WORK_QUEUE, inference, parked};
 use domain::job::State;
 use ports::{Condition, Key, Write};
 use protocol::socket::DeclineReason;
 use serde_json::json;
 
-use crate::support::{Platform, Sent, with_slots};
+use crate::support::{Platform, Sent, rows, with_slots};
 
 #[tokio::test]
 async fn what_does_not_fit_on_a_device_waits_for_room() {
@@ -150,4 +150,27 @@ async fn a_process_that_did_not_send_the_tasks_finds_the_device_full_once_for_ea
     assert_eq!(device.tasks().len(), 0, "the one that was declined rests, the others are parked");
     device.finishes(&tasks[0]).await;
     assert_eq!(device.tasks().len(), 1);
+}
+
+#[tokio::test]
+async fn while_a_customers_oldest_job_waits_for_too_long_no_more_are_taken() {
+    let platform = Platform::start().await;
+    let model = platform.model().await;
+    platform.accepted(&model, json!({ "options": { "deadline_ms": 3_600_000 } })).await;
+    platform.work().await;
+    platform.pass(Duration::from_secs(239));
+    platform.accepted(&model, json!({})).await;
+    platform.pass(Duration::from_secs(2));
+    let body = json!({ "model_id": model, "input": rows(1), "async": true });
+    let refused = platform.infer(body).await;
+    let Err(Error::RateLimited(message, _)) = refused else { panic!("it was taken") };
+    assert!(message.contains("241 s"), "{message}");
+    // the device takes what waits, and then there is room again
+    let mut device = platform.device("late").await;
+    for task in device.tasks() {
+        device.finishes(&task).await;
+    }
+    platform.work().await;
+    platform.pass(Duration::from_secs(2));
+    platform.accepted(&model, json!({})).await;
 }

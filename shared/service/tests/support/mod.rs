@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod batches;
 mod disk;
 mod engine;
 mod fakes;
@@ -320,7 +321,12 @@ impl Platform {
 
     /// The sort keys of what waits for a device of the customer's.
     pub async fn waiting(&self) -> Vec<String> {
-        let query = Query::new(format!("WAIT#{}", self.customer), "", 1000);
+        self.rows(&format!("WAIT#{}", self.customer)).await
+    }
+
+    /// The sort keys of a partition.
+    pub async fn rows(&self, partition: &str) -> Vec<String> {
+        let query = Query::new(partition, "", 1000);
         let page = self.app.ports.records.query(query).await.unwrap();
         page.items.into_iter().map(|(sort, _)| sort).collect()
     }
@@ -523,6 +529,17 @@ impl Device<'_> {
     /// Whether nothing was said to it.
     pub fn hears_nothing(&mut self) -> bool {
         self.socket.as_mut().unwrap().try_recv().is_none()
+    }
+
+    /// Whether nothing more was said to it; what was is looked at.
+    pub fn hears_nothing_or(&mut self, mut look: impl FnMut(&str)) -> bool {
+        match self.socket.as_mut().unwrap().try_recv() {
+            Some(frame) => {
+                look(&frame);
+                false
+            }
+            None => true,
+        }
     }
 
     /// The tasks that were sent to it and are there.

@@ -21,10 +21,10 @@ async fn a_lost_message_is_sent_again() {
     let message = json!({ "model": begun.id, "version": 1 });
     let expected = [(UPLOADS_QUEUE.to_owned(), message, Duration::ZERO)];
     assert_eq!(platform.sent(), expected);
-    service::uploads::sweep(&platform.app).await.unwrap();
+    dcmp_service::uploads::sweep(&platform.app).await.unwrap();
     assert_eq!(platform.sent(), [], "not yet");
     platform.pass(SOON);
-    service::uploads::sweep(&platform.app).await.unwrap();
+    dcmp_service::uploads::sweep(&platform.app).await.unwrap();
     assert_eq!(platform.sent(), expected);
     validate(&platform, &begun).await.unwrap();
     assert_eq!(shown(&platform, &begun).await.status, "ready");
@@ -57,7 +57,7 @@ async fn work_is_taken_over_from_the_dead_alone() {
     );
     platform.sent();
     platform.pass(SOON);
-    service::uploads::sweep(&platform.app).await.unwrap();
+    dcmp_service::uploads::sweep(&platform.app).await.unwrap();
     assert_eq!(platform.sent().len(), 1);
     validate(&platform, &begun).await.unwrap();
     assert_eq!(shown(&platform, &begun).await.status, "ready");
@@ -96,10 +96,10 @@ async fn a_file_that_cannot_be_got_at_is_tried_again_later() {
         validate(&platform, &begun).await.expect("nobody tries at once");
         platform.sent();
         platform.pass(Duration::from_secs(pause - 10));
-        service::uploads::sweep(&platform.app).await.unwrap();
+        dcmp_service::uploads::sweep(&platform.app).await.unwrap();
         assert_eq!(platform.sent(), [], "not yet");
         platform.pass(Duration::from_secs(11));
-        service::uploads::sweep(&platform.app).await.unwrap();
+        dcmp_service::uploads::sweep(&platform.app).await.unwrap();
         assert_eq!(platform.sent().len(), 1);
     }
     assert_eq!(shown(&platform, &begun).await.status, "validating");
@@ -139,10 +139,10 @@ async fn nothing_stays_of_a_small_upload_that_died() {
         () = looking.notified() => {}
     }
     assert_eq!((pending(&platform).await, platform.files().len()), (1, 1));
-    service::uploads::sweep(&platform.app).await.unwrap();
+    dcmp_service::uploads::sweep(&platform.app).await.unwrap();
     assert_eq!(platform.files().len(), 1, "it may still be at work");
     platform.pass(Duration::from_secs(16 * 60));
-    service::uploads::sweep(&platform.app).await.unwrap();
+    dcmp_service::uploads::sweep(&platform.app).await.unwrap();
     assert_nothing_stays(&platform).await;
 }
 
@@ -165,7 +165,7 @@ async fn a_file_that_was_removed_becomes_no_model() {
     let slow = tokio::spawn(async move { upload(&asleep).await });
     looking.notified().await;
     platform.pass(Duration::from_secs(16 * 60));
-    service::uploads::sweep(&platform.app).await.unwrap();
+    dcmp_service::uploads::sweep(&platform.app).await.unwrap();
     go_on.notify_one();
     assert!(slow.await.unwrap().is_err());
     assert_nothing_stays(&platform).await;

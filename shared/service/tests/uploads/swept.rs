@@ -12,10 +12,10 @@ async fn an_abandoned_upload_is_removed() {
     let begun = begin(&platform, json!({})).await.unwrap();
     send(&platform, &begun, &[1]).await;
     platform.pass(IDLE - Duration::from_secs(60));
-    service::uploads::sweep(&platform.app).await.unwrap();
+    dcmp_service::uploads::sweep(&platform.app).await.unwrap();
     assert_eq!(shown(&platform, &begun).await.status, "uploading");
     platform.pass(Duration::from_secs(120));
-    service::uploads::sweep(&platform.app).await.unwrap();
+    dcmp_service::uploads::sweep(&platform.app).await.unwrap();
     assert_nothing_stays(&platform).await;
 }
 
@@ -30,13 +30,13 @@ async fn a_part_that_comes_keeps_an_upload() {
         std::fs::File::open(file).unwrap().set_modified(later).unwrap();
     }
     platform.pass(IDLE + Duration::from_secs(60));
-    service::uploads::sweep(&platform.app).await.unwrap();
+    dcmp_service::uploads::sweep(&platform.app).await.unwrap();
     assert_eq!(
         (shown(&platform, &begun).await.status.as_str(), pending(&platform).await),
         ("uploading", 1)
     );
     platform.pass(IDLE);
-    service::uploads::sweep(&platform.app).await.unwrap();
+    dcmp_service::uploads::sweep(&platform.app).await.unwrap();
     assert_nothing_stays(&platform).await;
 }
 
@@ -48,7 +48,7 @@ async fn an_abandoned_version_stays_on_record_as_rejected() {
     let begun = begin(&platform, version.clone()).await.unwrap();
     send(&platform, &begun, &[1]).await;
     platform.pass(IDLE + Duration::from_secs(60));
-    service::uploads::sweep(&platform.app).await.unwrap();
+    dcmp_service::uploads::sweep(&platform.app).await.unwrap();
     assert_eq!(statuses(&platform, &id).await, ["ready", "rejected"]);
     assert_eq!((shown(&platform, &begun).await.version, pending(&platform).await), (1, 0));
     assert_eq!(platform.files().len(), 1);
@@ -78,7 +78,7 @@ async fn a_later_version_is_given_up_without_the_others() {
     assert_eq!(statuses(&platform, &first.id).await, ["uploading", "rejected"]);
     begin(&platform, version).await.unwrap();
     platform.pass(IDLE + Duration::from_secs(60));
-    service::uploads::sweep(&platform.app).await.unwrap();
+    dcmp_service::uploads::sweep(&platform.app).await.unwrap();
     assert_eq!(statuses(&platform, &first.id).await, ["rejected", "rejected", "rejected"]);
     assert_eq!((pending(&platform).await, platform.files().len()), (0, 0));
 }
@@ -104,7 +104,7 @@ async fn a_model_is_deleted_with_its_upload() {
     platform.fold().await;
     assert_eq!(platform.files().len(), 0);
     platform.pass(IDLE + Duration::from_secs(60));
-    service::uploads::sweep(&platform.app).await.unwrap();
+    dcmp_service::uploads::sweep(&platform.app).await.unwrap();
     assert_nothing_stays(&platform).await;
 }
 
@@ -117,7 +117,7 @@ async fn files_of_a_deleted_model_are_removed_in_the_end() {
     platform.fold().await;
     let look = async || {
         platform.pass(Duration::from_secs(61));
-        service::uploads::sweep(&platform.app).await.unwrap();
+        dcmp_service::uploads::sweep(&platform.app).await.unwrap();
     };
     // not yet
     look().await;

@@ -97,6 +97,7 @@ impl World {
         jobs::dispatch(&app, &running).await.unwrap();
         let fence = next(&mut socket, "taskRun")["fence"].as_str().unwrap().to_owned();
         let queued = api.submit(&model).await;
+        let batch = api.submit_batch(&model).await;
         let question = Question { timeout_ms: Some(0), ..Question::default() };
         let asked = logs::pull(&app, &customer, &device, question).await.unwrap();
         let logs::Answer::Pending(asked) = asked else { panic!("nobody has answered") };
@@ -115,6 +116,7 @@ impl World {
             ("infer_0199a0b1c2d37e4f8091a2b3c4d5e607", running),
             ("infer_0199a0b1c2d37e4f8091a2b3c4d5e608", queued.clone()),
             ("0199a0b1c2d37e4f8091a2b3c4d5e609", fence),
+            ("batch_0199a0b1c2d37e4f8091a2b3c4d5e610", batch),
         ];
         let _directory = directory;
         Self { app, customer, device, queued, socket, names, _store: store, _directory }
@@ -191,6 +193,12 @@ impl Api<'_> {
         let input = json!({ "data": vec![0.5; 10], "shape": [1, 10] });
         let body = json!({ "model_id": model, "input": input, "async": true });
         text(&self.post_json("/inference", body).await["job_id"])
+    }
+
+    async fn submit_batch(&self, model: &str) -> String {
+        let input = json!({ "data": vec![0.5; 10], "shape": [1, 10] });
+        let body = json!({ "model_id": model, "inputs": [input] });
+        text(&self.post_json("/inference/batch", body).await["job_id"])
     }
 
     async fn post_json(&self, path: &str, body: Value) -> Value {

@@ -1,0 +1,34 @@
+//! The simulation can fail: what the promises rest on is switched off, and each time it is seen.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use dcmp_simulation::{Plan, Sabotage, run_all};
+
+/// How many worlds may pass before one is broken.
+const SEEDS: u64 = 8;
+
+fn is_seen(sabotage: Sabotage, expected: &str) {
+    let reports = run_all(0..SEEDS, |seed| Plan { sabotage: Some(sabotage), ..Plan::short(seed) });
+    for failure in &reports.broken {
+        println!("{sabotage:?}, seed {}: {failure}", failure.seed());
+    }
+    let seen = reports.broken.iter().any(|failure| failure.violation.contains(expected));
+    assert!(seen, "{sabotage:?} was switched off, and nobody saw it in {SEEDS} worlds");
+    // whoever reads it can run it again
+    let line = reports.broken[0].to_string();
+    assert!(line.contains(&format!("--from {} --seeds 1", reports.broken[0].seed())), "{line}");
+}
+
+#[test]
+fn without_the_fence_replaced_attempts_count() {
+    is_seen(Sabotage::Fence, "an attempt that was not live");
+}
+
+#[test]
+fn without_idempotency_what_ended_goes_on() {
+    is_seen(Sabotage::Idempotency, "was changed afterwards");
+}
+
+#[test]
+fn without_the_sweep_some_jobs_never_end() {
+    is_seen(Sabotage::Sweep, "customers still wait");
+}

@@ -273,7 +273,7 @@ async fn a_watcher_outlasts_a_crash_of_the_platform() {
     let told = async |words: &str| {
         eventually(words, || async { watcher.said().contains(words).then_some(()) }).await;
     };
-    told("queued: 0 of 1 input").await;
+    told("running: 0 of 1 input").await;
     platform.process.kill();
     told("is looked for again").await;
     platform.restart();

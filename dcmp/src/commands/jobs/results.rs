@@ -13,7 +13,7 @@ use futures::StreamExt;
 use protocol::rest::batch::{Batch, Item};
 
 use self::{csv::Csv, destination::Destination, npz::Npz};
-use super::{is_batch, judge};
+use super::{goes_on, is_batch, judge};
 use crate::{
     client::{Client, Connection},
     exit::{self as exits, Exit, usage},
@@ -109,7 +109,11 @@ pub(in crate::commands) async fn write(client: &Client, id: &str, target: &Targe
         let results = output::count(read, "result");
         output::say(format_args!("{results} in {}", path.display()));
     }
-    Ok(judge(&batch))
+    let exit = judge(&batch);
+    if exit == Exit::Running {
+        output::say(format_args!("dcmp: these are the results so far; {}", goes_on(id)));
+    }
+    Ok(exit)
 }
 
 impl Target {

@@ -12,9 +12,16 @@ use tempfile::NamedTempFile;
 
 use crate::{exit::usage, output};
 
+/// How much is written to standard output at once: by itself it would write every line.
+const PIECE: usize = 64 * 1024;
+
 pub(super) enum Destination {
-    Stdout,
-    File { file: BufWriter<NamedTempFile>, path: PathBuf },
+    /// With what is not yet written.
+    Stdout(Vec<u8>),
+    File {
+        file: BufWriter<NamedTempFile>,
+        path: PathBuf,
+    },
 }
 
 /// Whether a file can be written at `path`.
@@ -33,7 +40,7 @@ fn folder(path: &Path) -> &Path {
 
 impl Destination {
     pub(super) fn open(path: Option<&Path>) -> Result<Self> {
-        let Some(path) = path else { return Ok(Self::Stdout) };
+        let Some(path) = path else { return Ok(Self::Stdout(Vec::new())) };
         let mut builder = tempfile::Builder::new();
         // as `umask` makes a file that anybody may read
         let builder = builder.prefix(".dcmp-").permissions(Permissions::from_mode(0o666));
@@ -44,7 +51,13 @@ impl Destination {
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         match self {
-            Self::Stdout => output::bytes(bytes),
+            Self::Stdout(waiting) => {
+                waiting.extend_from_slice(bytes);
+                if waiting.len() < PIECE {
+                    return Ok(());
+                }
+                output::bytes(&std::mem::take(waiting))
+            }
             Self::File { file, path } => {
                 file.write_all(bytes).map_err(|cause| unwritable(path, &cause))
             }
@@ -54,7 +67,10 @@ impl Destination {
     /// Everything is written.
     pub(super) fn finish(self) -> Result<()> {
         match self {
-            Self::Stdout => output::flush(),
+            Self::Stdout(waiting) => {
+                output::bytes(&waiting)?;
+                output::flush()
+            }
             Self::File { file, path } => {
                 let file = file.into_inner().map_err(|cause| unwritable(&path, cause.error()))?;
                 file.persist(&path).map_err(|cause| unwritable(&path, &cause.error))?;

@@ -44,6 +44,10 @@ struct Outputs {
 
 impl Values {
     pub(super) fn read(result: &RawValue) -> Result<Self> {
+        // a list would be read as the fields of a struct
+        if !result.get().starts_with('{') {
+            return Ok(Self::Other);
+        }
         if let Ok(Outputs { outputs }) = serde_json::from_str(result.get()) {
             let tensors = outputs.into_iter().map(|(name, raw)| Ok((name, tensor(&raw)?)));
             return Ok(Self::Tensors(tensors.collect::<Result<_>>()?));

@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod dataset;
+pub(crate) mod dead_letters;
 pub(crate) mod demo;
 pub(crate) mod device;
 pub(crate) mod devices;

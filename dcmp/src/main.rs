@@ -22,7 +22,9 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    commands::{batch, dataset, demo, device, devices, infer, jobs, key, login, model},
+    commands::{
+        batch, dataset, dead_letters, demo, device, devices, infer, jobs, key, login, model,
+    },
     exit::Exit,
 };
 
@@ -59,6 +61,7 @@ enum Command {
     #[command(alias = "job")]
     Jobs(jobs::Args),
     Key(key::Args),
+    DeadLetters(dead_letters::Args),
     Login(login::LoginArgs),
     Logout(login::LogoutArgs),
     Profiles(login::ProfilesArgs),
@@ -92,6 +95,7 @@ fn run(command: Command, journal: Journal) -> Result<Exit> {
         Command::Batch(args) => client(batch::run(args)),
         Command::Jobs(args) => client(jobs::run(args)),
         Command::Key(args) => client(key::run(args)),
+        Command::DeadLetters(args) => client(dead_letters::run(args)),
         Command::Login(args) => client(login::login(args)),
         Command::Logout(args) => login::logout(&args),
         Command::Profiles(args) => login::list(&args),

@@ -11,6 +11,7 @@ mod auth;
 mod batches;
 mod blobs;
 mod datasets;
+mod dead_letters;
 mod devices;
 mod edges;
 mod errors;

@@ -144,6 +144,11 @@ fn rows() -> Vec<Row> {
         row("admin-list-customers", 200, |_| "/admin/customers".into()),
         Row { body: |_| Body::Json(json!({})), ..row("admin-create-key", 201, keys) },
         row("admin-list-keys", 200, keys),
+        row("admin-dead-letters", 200, |_| "/admin/dead-letters".into()),
+        Row {
+            body: |_| Body::Json(json!({})),
+            ..row("admin-redrive", 200, |_| "/admin/dead-letters/redrive".into())
+        },
         row("admin-revoke-key", 204, |ids| format!("/admin/keys/{}", ids.key)),
         row("datasets-delete", 204, |ids| format!("/datasets/{}", ids.dataset)),
         row("models-delete", 204, |ids| format!("/models/{}", ids.model)),

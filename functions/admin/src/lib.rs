@@ -1,9 +1,11 @@
-//! The operator's: customers and their keys.
+//! The operator's: customers and their keys, and messages that failed.
 
 mod create_customer;
 mod create_key;
+mod dead_letters;
 mod list_customers;
 mod list_keys;
+mod redrive;
 mod revoke_key;
 
 use api::Route;
@@ -16,5 +18,7 @@ pub fn routes() -> Vec<Route> {
         create_key::route(),
         list_keys::route(),
         revoke_key::route(),
+        dead_letters::route(),
+        redrive::route(),
     ]
 }

@@ -33,6 +33,8 @@ pub enum Action {
     SendTo(&'static str),
     /// `receive`, `delete` and `release` of this queue.
     ReceiveFrom(&'static str),
+    /// `receive`, `delete` and `release` of this queue's dead letters, and `send` to it.
+    Redrive(&'static str),
     /// `send`, `last_activity` and `close` of sockets.
     PostToSockets,
     /// `call` of this function.
@@ -83,6 +85,10 @@ impl Gate {
         let allowed = self.uses.iter().any(|action| match action {
             Action::SendTo(name) => !receive && *name == queue,
             Action::ReceiveFrom(name) => receive && *name == queue,
+            Action::Redrive(name) => match queue.strip_suffix("-dead") {
+                Some(queue) => receive && *name == queue,
+                None => !receive && *name == queue,
+            },
             _ => false,
         });
         let verb = if receive { "ReceiveFrom" } else { "SendTo" };

@@ -10,6 +10,7 @@ pub mod attempts;
 pub mod batch;
 mod cache;
 pub mod datasets;
+pub mod dead_letters;
 pub mod devices;
 mod engine;
 mod error;

@@ -58,6 +58,9 @@ pub(super) async fn run(deployed: &Deployed, emulator: &Emulator, dcmp: &Path) -
     step("a picture becomes labels", journey.picture()).await?;
     step("a large model comes in parts", journey.parts()).await?;
     step("a job goes on without its caller", journey.goes_on(&model)).await?;
+    step("a batch is cut, worked on and ended", journey.batch(&model)).await?;
+    step("a dataset is the inputs of a batch", journey.dataset(&model)).await?;
+    step("a batch is cancelled", journey.cancels_batch(&model)).await?;
     let other = journey.takes_over(&mut doomed, &model);
     let other = step("a device is stopped, another takes over", other).await?;
     // before the device leaves, and the lists with it
@@ -197,6 +200,73 @@ impl Journey<'_> {
     }
 
     /// The only device does not answer any more, and is killed when another is there, which stays.
+    /// A batch of a request's inputs, one of which is wrong.
+    async fn batch(&self, model: &str) -> Result<()> {
+        let case = mlp_case()?;
+        let mut inputs = vec![case["input"].clone(); 300];
+        inputs[7] = json!("no tensor");
+        let body = json!({ "model_id": model, "inputs": inputs });
+        let results = self.results(&body, 300).await?;
+        for (index, item) in results.iter().enumerate() {
+            match index {
+                7 => ensure!(item["status"] == "failed", "{item}"),
+                _ => close(&item["result"]["data"], &case["output"]["data"])?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A batch of the rows of a table.
+    async fn dataset(&self, model: &str) -> Result<()> {
+        let case = mlp_case()?;
+        let cells = case["input"]["data"].as_array().context("an input without numbers")?;
+        let row = cells.iter().map(Value::to_string).collect::<Vec<_>>().join(",");
+        let header = (0..cells.len()).map(|n| format!("x{n}")).collect::<Vec<_>>().join(",");
+        let table = format!("{header}\n{}", format!("{row}\n").repeat(500));
+        let part = reqwest::multipart::Part::bytes(table.into_bytes()).file_name("rows.csv");
+        let form = reqwest::multipart::Form::new().part("file", part);
+        let (status, dataset) =
+            answer(self.customer.request(Method::POST, "/datasets").multipart(form)).await?;
+        ensure!(status == StatusCode::CREATED, "{status}: {dataset}");
+        let body = json!({ "model_id": model, "inputs_dataset_id": dataset["id"] });
+        for item in self.results(&body, 500).await? {
+            close(&item["result"]["data"], &case["output"]["data"])?;
+        }
+        Ok(())
+    }
+
+    /// The results of a batch, all of them, once it has ended.
+    async fn results(&self, body: &Value, count: usize) -> Result<Vec<Value>> {
+        let accepted = self.customer.post("/inference/batch", body).await?;
+        let path = format!("/inference/{}", text(&accepted["job_id"])?);
+        let ended = |batch: &Value| (batch["status"] == "completed").then_some(());
+        self.customer.until(&path, "the end of a batch", ended).await?;
+        let (mut results, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = self.customer.get(&format!("{path}/results?limit=200{cursor}")).await?;
+            results.extend(page["results"].as_array().cloned().unwrap_or_default());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        ensure!(results.len() == count, "{} results of {count} inputs", results.len());
+        Ok(results)
+    }
+
+    /// A batch that nobody needs any more.
+    async fn cancels_batch(&self, model: &str) -> Result<()> {
+        let inputs = vec![mlp_case()?["input"].clone(); 10_000];
+        let body = json!({ "model_id": model, "inputs": inputs });
+        let accepted = self.customer.post("/inference/batch", &body).await?;
+        let path = format!("/inference/{}", text(&accepted["job_id"])?);
+        let (status, cancelled) = answer(self.customer.request(Method::DELETE, &path)).await?;
+        ensure!(status == StatusCode::OK, "{status}: {cancelled}");
+        let shown = self.customer.get(&path).await?;
+        ensure!(shown["status"] == "cancelled", "{shown}");
+        Ok(())
+    }
+
     async fn takes_over(&self, doomed: &mut Process, model: &str) -> Result<Process> {
         doomed.signal("STOP")?;
         let case = mlp_case()?;

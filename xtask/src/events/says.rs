@@ -133,6 +133,7 @@ pub(super) fn request(route: &Route) -> Result<Request> {
             "options": { "timeout": 10_000 },
         })),
         "devices-logs" => Request { query: "lines=50&level=warn&timeout=0", ..Request::default() },
+        "admin-redrive" => json(json!({ "queue": "work" })),
         "admin-create-customer" => json(json!({ "name": "Example Ltd" })),
         "admin-create-key" => json(json!({ "name": "laptop", "scopes": ["infer", "models"] })),
         _ => {

@@ -93,6 +93,13 @@ impl Permissions {
                     "sqs:GetQueueAttributes",
                 ],
             ),
+            Action::Redrive(queue) => {
+                self.allow(Resource::Queue(queue), &["sqs:SendMessage"]);
+                self.allow(
+                    Resource::DeadLetters(queue),
+                    &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"],
+                );
+            }
             Action::PostToSockets => {
                 for method in ["DELETE", "GET", "POST"] {
                     self.allow(Resource::Connections(method), &["execute-api:ManageConnections"]);

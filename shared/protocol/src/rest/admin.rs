@@ -71,3 +71,38 @@ pub struct Keys {
     /// Give it as `cursor` for the next page; `null` on the last.
     pub next_cursor: Option<String>,
 }
+
+/// A message that failed too often.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeadLetter {
+    /// The queue that it came from.
+    pub queue: String,
+    /// Its own id.
+    pub id: String,
+    /// What it says.
+    #[schema(value_type = Object)]
+    pub body: serde_json::Value,
+    /// What became of what it names, with the last reason; `null` when it names no work.
+    pub about: Option<String>,
+}
+
+/// Some of the dead letters of each queue.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeadLetters {
+    /// Ten of each queue at most.
+    pub letters: Vec<DeadLetter>,
+}
+
+/// Which dead letters to give another try.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct Redrive {
+    /// `work`, `batches`, `sessions` or `uploads`; all by default.
+    pub queue: Option<String>,
+}
+
+/// How many have another try.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Redriven {
+    /// Messages that are in their queue again.
+    pub moved: u64,
+}

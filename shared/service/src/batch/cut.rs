@@ -15,6 +15,9 @@ use crate::{App, Error, Result, attempts, jobs, models::Record, table, tensors, 
 /// A chunk of a batch that is near its end has no fewer inputs than this, if there are so many.
 const LEAST: u64 = 64;
 
+/// Nor fewer than a device computes in so many milliseconds: a chunk costs the platform as much.
+const LEAST_MS: f64 = 20.0;
+
 /// What came of cutting.
 pub(super) enum Cut {
     /// A chunk that is not on record yet.
@@ -89,7 +92,8 @@ pub(super) async fn next(app: &App, batch: &Batch, record: &Record, lanes: usize
     let input_ms = batch.input_ms.or_else(|| usual::of_stacked(app, &record.version.checksum));
     let left = batch.total - batch.next_input;
     // towards the end chunks get smaller, so that all devices end together
-    let share = (left / (2 * lanes.max(1) as u64)).max(LEAST);
+    let least = input_ms.map_or(0, |ms| (LEAST_MS / ms.max(1e-6)) as u64).max(LEAST);
+    let share = (left / (2 * lanes.max(1) as u64)).max(least);
     let limit = Sizing { input_bytes: 1, output_bytes: None, input_ms }.inputs();
     let limit = u64::from(limit).min(share).min(left).max(1);
     let read = source::read(app, batch, record, batch.next_input, limit as usize).await?;

@@ -9,6 +9,7 @@ mod support;
 mod adapted;
 mod disk;
 mod formats;
+mod letters;
 mod parked;
 mod submitted;
 mod swept;

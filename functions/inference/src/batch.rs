@@ -20,6 +20,8 @@ pub(crate) fn route() -> Route {
         Action::GetRecords,
         Action::QueryRecords,
         Action::WriteRecords,
+        // what a dataset holds
+        Action::ReadBlobs,
         Action::WriteBlobs,
         // where the rows of a dataset are
         Action::ReadBlobs,

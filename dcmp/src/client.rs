@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::{Context, Result};
 use reqwest::{
     Body, Method, RequestBuilder, Response, StatusCode, Url,
-    header::{CONTENT_LENGTH, HeaderValue, LOCATION},
+    header::{ACCEPT, CONTENT_LENGTH, HeaderValue, LOCATION},
     multipart::{Form, Part},
     redirect,
 };
@@ -110,6 +110,17 @@ impl Client {
     /// Asks with a query.
     pub(crate) async fn ask(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Answer> {
         self.answer(self.request(Method::GET, path, query)).await
+    }
+
+    /// Something as lines of JSON, for reading as they come.
+    pub(crate) async fn lines(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Response> {
+        let request = self.request(Method::GET, path, query).header(ACCEPT, "application/x-ndjson");
+        let response = self.send(request).await?;
+        if response.status() != StatusCode::OK {
+            self.read(response).await?;
+            return Err(error(Exit::Failed, "the platform sent no lines"));
+        }
+        Ok(response)
     }
 
     /// Does something that takes no words and may be done twice.

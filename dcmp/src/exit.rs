@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     Usage = 2,
     /// The platform refused the request.
     Refused = 3,
-    /// The job failed, timed out or was cancelled.
+    /// The job, or an input of a batch, failed, timed out or was cancelled.
     JobFailed = 4,
     /// The job goes on without us.
     Running = 5,
@@ -27,8 +27,8 @@ pub(crate) const HELP: &str = "Exit codes:
   1    the platform or the network failed
   2    the command line, or a file that it names, needs a change
   3    the platform refused the request (a 4xx answer); the message says what to change
-  4    the job failed, timed out or was cancelled
-  5    the job is still running; `dcmp job show` asks again
+  4    the job, or an input of a batch, failed, timed out or was cancelled
+  5    the job is still running; `dcmp jobs show` asks again
   130  interrupted";
 
 impl From<Exit> for std::process::ExitCode {

@@ -22,7 +22,9 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    commands::{dataset, dead_letters, demo, device, devices, infer, job, key, login, model},
+    commands::{
+        batch, dataset, dead_letters, demo, device, devices, infer, jobs, key, login, model,
+    },
     exit::Exit,
 };
 
@@ -55,7 +57,9 @@ enum Command {
     Model(model::Args),
     Dataset(dataset::Args),
     Infer(infer::Args),
-    Job(job::Args),
+    Batch(batch::Args),
+    #[command(alias = "job")]
+    Jobs(jobs::Args),
     Key(key::Args),
     DeadLetters(dead_letters::Args),
     Login(login::LoginArgs),
@@ -88,7 +92,8 @@ fn run(command: Command, journal: Journal) -> Result<Exit> {
         Command::Model(args) => client(model::run(args)),
         Command::Dataset(args) => client(dataset::run(args)),
         Command::Infer(args) => client(infer::run(args)),
-        Command::Job(args) => client(job::run(args)),
+        Command::Batch(args) => client(batch::run(args)),
+        Command::Jobs(args) => client(jobs::run(args)),
         Command::Key(args) => client(key::run(args)),
         Command::DeadLetters(args) => client(dead_letters::run(args)),
         Command::Login(args) => client(login::login(args)),

@@ -25,6 +25,15 @@ pub(crate) fn count(message: impl Into<Cow<'static, str>>, things: u64) -> Progr
     ProgressBar::new(things).with_style(style).with_message(message)
 }
 
+/// A bar for things that take their time: how many a second, and how long the others will take.
+pub(crate) fn rate(message: impl Into<Cow<'static, str>>, things: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template(
+        "{msg} [{bar:30}] {human_pos}/{human_len}, {per_sec}, {eta} left",
+    );
+    let style = style.expect("the template is right").progress_chars("=> ");
+    ProgressBar::new(things).with_style(style).with_message(message)
+}
+
 /// A spinner with a message.
 pub(crate) fn spinner() -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {msg}").expect("the template is right");

@@ -86,7 +86,7 @@ async fn a_job_that_outlasts_its_caller_is_5() {
     let late = [&nobody[..], &["--timeout", "100"]].concat();
     let said = shell.run(&late).ended(5);
     let job = said.field("job").to_owned();
-    said.told(&[&format!("dcmp job show {job}")]);
+    said.told(&[&format!("dcmp jobs show {job}")]);
     let accepted = shell.run(&[&late[..], &["--json"]].concat()).ended(5).json();
     device.process.signal(18);
     for job in [&job, accepted["job_id"].as_str().unwrap()] {

@@ -2,7 +2,6 @@
 //! them, from deployment to removal. The emulator is nobody's of this project: it runs the programs as
 //! Lambda does, behind its own gateways, table, object store and queues.
 
-mod api;
 mod emulator;
 mod journey;
 

@@ -3,6 +3,7 @@
 
 mod bench;
 mod build;
+mod client;
 mod cloud;
 mod cost;
 mod crash;

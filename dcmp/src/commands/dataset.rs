@@ -4,7 +4,7 @@ mod delete;
 mod folder;
 mod list;
 mod show;
-mod upload;
+pub(super) mod upload;
 
 use anyhow::Result;
 use clap::Subcommand;

@@ -1,7 +1,7 @@
 //! `dcmp infer`
 
-mod input;
-mod words;
+pub(super) mod input;
+pub(super) mod words;
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use protocol::rest::{
 use reqwest::StatusCode;
 use serde_json::value::RawValue;
 
-use super::job;
+use super::jobs::single;
 use crate::{
     client::{Client, Connection},
     exit::{Exit, usage},
@@ -40,7 +40,7 @@ Examples:
   dcmp infer digits --input image.json
   dcmp infer iris --input '[5.1, 3.5, 1.4, 0.2]'
   jq .pixels image.json | dcmp infer digits --input - --json | jq .result.data
-  dcmp infer digits --input image.json --async      then `dcmp job show ID`
+  dcmp infer digits --input image.json --async      then `dcmp jobs show ID`
 
 Exit code 4 when the job fails, 5 when it goes on after --timeout; with --async going on is success.")]
 pub(crate) struct Args {
@@ -96,7 +96,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     let key = args.idempotency_key.as_deref();
     let answer = client.post(&["inference"], &request, key).await?;
     if answer.status != StatusCode::ACCEPTED {
-        return job::report(&answer, args.json);
+        return single::report(&answer, args.json);
     }
     if args.json {
         output::print(&answer.text)?;
@@ -104,7 +104,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         let accepted: Accepted = answer.read()?;
         let rows = [("job", accepted.job_id.clone()), ("status", accepted.status)];
         output::print(&output::fields(&rows))?;
-        output::say(format_args!("Ask for the result with `dcmp job show {}`.", accepted.job_id));
+        output::say(format_args!("Ask for the result with `dcmp jobs show {}`.", accepted.job_id));
     }
     Ok(if args.run_async { Exit::Done } else { Exit::Running })
 }

@@ -20,7 +20,11 @@ pub(crate) fn route() -> Route {
         Action::GetRecords,
         Action::QueryRecords,
         Action::WriteRecords,
+        // what a dataset holds
+        Action::ReadBlobs,
         Action::WriteBlobs,
+        // where the rows of a dataset are
+        Action::ReadBlobs,
         // the inputs of a request that was sent twice
         Action::DeleteBlobs,
         Action::SendTo(BATCH_QUEUE),

@@ -5,7 +5,6 @@ mod desk;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use domain::fleet::WAITING_PER_SLOT;
 use ports::{Clock, Method};
 use protocol::{
     socket::{
@@ -13,7 +12,7 @@ use protocol::{
         Metrics, Payload, Share, TaskAck, TaskCancel, TaskDeclined, TaskDone, TaskError,
         TaskFailed, TaskRun, Usage, Welcome, encode, kind,
     },
-    tensor::{self, Named, Tensor},
+    tensor::{self, Answers, Named, Tensor, unstack},
 };
 
 use self::desk::{Desk, Ids};
@@ -39,10 +38,12 @@ const IDLE_BEAT: Duration = Duration::from_secs(480);
 /// How long a connection is kept.
 const RENEWAL: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(600)];
 
-/// How long a task takes as a rule, in milliseconds, and how often, of 1, it takes much longer.
-const TAKES_MS: [u64; 2] = [50, 2_000];
-const STUCK_MS: [u64; 2] = [5_000, 40_000];
+/// How often, of 1, a task takes much longer than it should, and how long then, in milliseconds.
 const STUCK: f64 = 0.03;
+const STUCK_MS: [u64; 2] = [5_000, 40_000];
+
+/// How long after it took a task a device crashes at most, where it does, in milliseconds.
+const CRASH_MS: u64 = 4_000;
 
 /// Outputs longer than this go by reference.
 const MAX_INLINE: usize = 5_000;
@@ -51,17 +52,38 @@ const MAX_INLINE: usize = 5_000;
 const AFTERWARDS: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(40)];
 
 /// What a device is.
-pub(crate) struct Device {
+pub(crate) struct Traits {
     pub(crate) uuid: Arc<str>,
     pub(crate) key: String,
     pub(crate) share: Share,
     pub(crate) slots: u32,
     /// How far its clock is off, in milliseconds.
     pub(crate) clock_off_ms: i64,
-    pub(crate) models: Arc<Vec<Model>>,
-    pub(crate) platform: Arc<Platform>,
-    pub(crate) ledger: Arc<Ledger>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) pace: Pace,
+}
+
+/// How long a device computes, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) task_ms: [u64; 2],
+    /// For each request of a piece of a batch.
+    pub(crate) piece_ms: [u64; 2],
+}
+
+/// As small models do.
+impl Default for Pace {
+    fn default() -> Self {
+        Self { task_ms: [50, 2_000], piece_ms: [2, 10] }
+    }
+}
+
+/// A device and what it knows.
+pub(crate) struct Device {
+    traits: Traits,
+    models: Arc<Vec<Model>>,
+    platform: Arc<Platform>,
+    ledger: Arc<Ledger>,
+    clock: Arc<dyn Clock>,
     /// What it has in memory.
     memory: Memory,
     /// Who it is to the platform; outlives a crash as a file does, now and then.
@@ -98,43 +120,27 @@ enum End {
 }
 
 impl Device {
-    #[allow(clippy::too_many_arguments, reason = "what a device is, said once")]
     pub(crate) fn new(
-        uuid: String,
-        key: String,
-        share: Share,
-        slots: u32,
-        clock_off_ms: i64,
+        traits: Traits,
         models: Arc<Vec<Model>>,
         platform: Arc<Platform>,
         ledger: Arc<Ledger>,
     ) -> Self {
         let clock = platform.store.ports().clock;
         let (memory, token) = (Memory::default(), None);
-        Self {
-            uuid: uuid.into(),
-            key,
-            share,
-            slots,
-            clock_off_ms,
-            models,
-            platform,
-            ledger,
-            clock,
-            memory,
-            token,
-        }
+        Self { traits, models, platform, ledger, clock, memory, token }
     }
 
     /// Works for as long as the world lasts.
     pub(crate) async fn live(mut self) {
         loop {
-            let pause = match self.connection().await {
+            let ended = self.connection().await;
+            // a connection that ends may cost what is in hand
+            self.ledger.hurt(&self.traits.uuid, self.memory.desk.fences());
+            let pause = match ended {
                 End::Closed => BACKOFF,
                 End::Crashed => {
                     self.ledger.count("device crashes");
-                    let fences = self.memory.desk.fences();
-                    self.ledger.crashed(&self.uuid, fences.into_iter());
                     self.memory = Memory::default();
                     if self.platform.weather.dice.happens(0.5) {
                         self.token = None;
@@ -149,7 +155,8 @@ impl Device {
 
     /// One connection, from its beginning to its end.
     async fn connection(&mut self) -> End {
-        let opened = Line::open(&self.platform, &self.ledger, &self.uuid, &self.key).await;
+        let opened =
+            Line::open(&self.platform, &self.ledger, &self.traits.uuid, &self.traits.key).await;
         let Some(mut line) = opened else { return End::Closed };
         line.say(encode(&self.hello()));
         let welcomed = within(&*self.clock.clone(), WELCOME, self.welcome(&mut line)).await;
@@ -167,7 +174,7 @@ impl Device {
 
     fn hello(&self) -> Hello {
         Hello {
-            uuid: self.uuid.to_string(),
+            uuid: self.traits.uuid.to_string(),
             sdk_type: "rust".to_owned(),
             sdk_version: "1.0.0".to_owned(),
             name: None,
@@ -178,10 +185,11 @@ impl Device {
                 inference: true,
                 training: false,
                 gpu: false,
-                slots: self.slots,
+                slots: self.traits.slots,
                 max_model_mb: 64,
+                batches: true,
             },
-            share: self.share,
+            share: self.traits.share,
             resume: self.token.clone(),
         }
     }
@@ -196,7 +204,7 @@ impl Device {
                     let Ok(welcome) = serde_json::from_str::<Welcome>(&frame) else { return None };
                     let resumed = self.token.replace(welcome.session_token).is_some();
                     let now = self.clock.now_us();
-                    self.memory.told = (!resumed).then_some((self.slots, 0, now));
+                    self.memory.told = (!resumed).then_some((self.traits.slots, 0, now));
                     self.memory.plans.retain(|_, plan| !matches!(plan, Plan::Beat | Plan::Renew));
                     self.plan(Duration::from_millis(welcome.heartbeat_ms), Plan::Beat);
                     return Some(early);
@@ -237,15 +245,17 @@ impl Device {
     fn beat(&mut self, line: &Line) {
         let now = self.clock.now_us();
         let memory = &mut self.memory;
-        let free = self.slots.saturating_sub(memory.desk.open());
+        let (on_slots, in_hand) = memory.desk.open();
+        let free = self.traits.slots.saturating_sub(on_slots);
         let warm = memory.warm.len();
         let silent = |at: u64| now.saturating_sub(at) >= IDLE_BEAT.as_micros() as u64;
         let known =
             matches!(memory.told, Some((f, w, at)) if (f, w) == (free, warm) && !silent(at));
-        if memory.desk.open() > 0 || !known {
+        if in_hand > 0 || !known {
             memory.told = Some((free, warm, now));
             let models = memory.warm.clone();
-            let beat = Heartbeat { slots_free: free, models, metrics: Metrics::default() };
+            let batches = in_hand - on_slots;
+            let beat = Heartbeat { slots_free: free, batches, models, metrics: Metrics::default() };
             line.say(encode(&beat));
         }
         let beat = self.platform.heartbeat();
@@ -293,7 +303,7 @@ impl Device {
             Some(None) => return,
             None => {}
         }
-        if self.memory.desk.open() >= self.slots * (1 + WAITING_PER_SLOT) {
+        if !self.memory.desk.has_room(&run, self.traits.slots) {
             let declined = TaskDeclined {
                 task_id: ids.task_id,
                 attempt: ids.attempt,
@@ -309,17 +319,21 @@ impl Device {
         self.start();
         let (dice, crash) = (&self.platform.weather.dice, self.platform.weather.faults().crash);
         if dice.happens(crash) {
-            let after = dice.between(0, 2 * TAKES_MS[1]);
+            let after = dice.below(CRASH_MS);
             self.plan(Duration::from_millis(after), Plan::Crash);
         }
     }
 
     /// Begins with what waits, where there is room.
     fn start(&mut self) {
-        while let Some(ids) = self.memory.desk.start(self.slots) {
+        while let Some((ids, requests)) = self.memory.desk.start(self.traits.slots) {
             let dice = &self.platform.weather.dice;
             let stuck = if self.platform.weather.is_foul() { STUCK } else { 0.0 };
-            let [low, high] = if dice.happens(stuck) { STUCK_MS } else { TAKES_MS };
+            let [low, high] = match requests {
+                _ if dice.happens(stuck) => STUCK_MS,
+                None => self.traits.pace.task_ms,
+                Some(many) => self.traits.pace.piece_ms.map(|ms| ms * u64::from(many)),
+            };
             let takes = Duration::from_millis(dice.between(low, high));
             self.plan(takes, Plan::Finish(ids));
         }
@@ -383,31 +397,44 @@ impl Device {
         let Some(model) = self.models.iter().find(|model| model.id == run.model.id) else {
             return failed("MODEL_UNREADABLE", true);
         };
-        let Some(values) = inputs.first().map(|named| floats(&named.tensor)) else {
-            return failed("INPUT_UNREADABLE", true);
+        let requests = match run.stacked {
+            Some(count) => {
+                (0..count as usize).filter_map(|index| unstack(&inputs, index)).collect()
+            }
+            None => vec![inputs],
         };
-        match Poison::of(&values) {
-            Poison::None => {}
-            Poison::Refused => return failed("REFUSED_INPUT", false),
-            Poison::Fails => return failed("FAILED_INPUT", true),
-            Poison::Kills => return Err(Died),
+        let mut answers = Vec::with_capacity(requests.len());
+        for request in requests {
+            let Some(named) = request.first() else { return failed("INPUT_UNREADABLE", true) };
+            let values = floats(&named.tensor);
+            match (Poison::of(&values), run.stacked) {
+                (Poison::None, _) => answers.push(Ok(outputs_of(model, named))),
+                (Poison::Kills, _) => return Err(Died),
+                (Poison::Refused, None) => return failed("REFUSED_INPUT", false),
+                (Poison::Fails, None) => return failed("FAILED_INPUT", true),
+                (poison, Some(_)) => {
+                    let code = poison.reason().unwrap_or_default().to_owned();
+                    answers.push(Err((code, "as it was asked to".to_owned())));
+                }
+            }
         }
-        let outputs = inputs.iter().map(|named| Named {
-            name: "output".to_owned(),
-            tensor: Tensor::from_f32(
-                named.tensor.shape.clone(),
-                &model.run(&floats(&named.tensor)),
-            ),
-        });
-        let outputs: Vec<_> = outputs.collect();
+        let [_, each] = self.traits.pace.piece_ms;
+        let compute = f64::from(run.stacked.unwrap_or(1)) * each as f64;
+        let outputs = match (run.stacked, answers.pop()) {
+            (None, Some(Ok(only))) => only,
+            (_, last) => {
+                answers.extend(last);
+                Answers::of(answers).into_tensors()
+            }
+        };
         // by a clock that is off, which is nobody's business but the device's
-        let queue = self.clock_off_ms as f64;
+        let queue = self.traits.clock_off_ms as f64;
         Ok(encode(&TaskDone {
             task_id: task_id.clone(),
             attempt: *attempt,
             fence: fence.clone(),
             outputs: self.payload(run, outputs),
-            timings_ms: DeviceTimings { queue, compute: 1.0, ..DeviceTimings::default() },
+            timings_ms: DeviceTimings { queue, compute, ..DeviceTimings::default() },
             usage: Usage::default(),
         }))
     }
@@ -445,6 +472,12 @@ impl Device {
 
 /// The device died of an input.
 struct Died;
+
+fn outputs_of(model: &Model, input: &Named) -> Vec<Named> {
+    let values = model.run(&floats(&input.tensor));
+    let tensor = Tensor::from_f32(input.tensor.shape.clone(), &values);
+    vec![Named { name: "output".to_owned(), tensor }]
+}
 
 fn floats(tensor: &Tensor) -> Vec<f32> {
     tensor.to_f64().into_iter().map(|value| value as f32).collect()

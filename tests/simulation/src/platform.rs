@@ -35,7 +35,7 @@ const MAX_ANSWER: usize = 64 << 20;
 
 /// How the functions are deployed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// As on AWS: each function has instances of its own, each of which runs one event at a time and
     /// dies with it.
     Functions,

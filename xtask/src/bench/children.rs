@@ -26,13 +26,14 @@ pub(super) fn platform(dcmp: &Path, data: &Path, flags: &[&str]) -> Result<(Proc
     Ok((process, url.to_owned()))
 }
 
-/// A device of that platform.
-pub(super) fn device(dcmp: &Path, url: &str, data: &Path) -> Result<Process> {
+/// A device of that platform's first customer.
+pub(super) fn device(dcmp: &Path, url: &str, data: &Path, flags: &[&str]) -> Result<Process> {
     let mut command = Command::new(dcmp);
     command
         .args(["device", "--url", url, "--api-key", super::inference::KEY, "--name", "bench"])
         .arg("--data")
         .arg(data)
+        .args(flags)
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     Process::spawn(&mut command)

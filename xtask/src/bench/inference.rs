@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn input() -> Value {
+pub(super) fn input() -> Value {
     json!({ "data": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0], "shape": [1, 10] })
 }
 
@@ -124,7 +124,7 @@ fn through_platform(
     let (platform, url) = children::platform(dcmp, &directory.path().join("platform"), &flags)?;
     let authority = url.strip_prefix("http://").context("not http")?.to_owned();
     let device = if flags.contains(&"--no-own-device") {
-        Some(children::device(dcmp, &url, &directory.path().join("device"))?)
+        Some(children::device(dcmp, &url, &directory.path().join("device"), &[])?)
     } else {
         None
     };
@@ -166,7 +166,7 @@ fn upload(url: &str, model: &[u8]) -> Result<String> {
 }
 
 /// Waits until a device is there and has the model.
-fn until_answered(target: &Target) -> Result<()> {
+pub(super) fn until_answered(target: &Target) -> Result<()> {
     let mut last = None;
     for _ in 0..100 {
         match load::once(target) {

@@ -14,11 +14,13 @@ use anyhow::{Context, Result, ensure};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{
-    api::{Api, answer},
-    emulator::{Deployed, Emulator},
+use super::emulator::{Deployed, Emulator};
+use crate::{
+    client::{Api, answer},
+    heavy,
+    process::Process,
+    tools::printed,
 };
-use crate::{heavy, process::Process, tools::printed};
 
 /// More than one request may carry, so that it comes in parts.
 const LARGE: u64 = 12 << 20;

@@ -53,8 +53,16 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let client = args.connection.client()?;
     for given in &args.files {
         let packed = if given.is_dir() { Some(folder::pack(given)?) } else { None };
-        let path = packed.as_ref().map_or(given.as_path(), |packed| packed.path());
-        let answer = upload(&client, &args, given, path, packed.is_some()).await?;
+        let stem = given.file_stem().unwrap_or_default().to_string_lossy();
+        let file = Upload {
+            path: packed.as_ref().map_or(given.as_path(), |packed| packed.path()),
+            called: parts::shown(given),
+            name: args.name.as_deref().unwrap_or(&stem).trim().to_owned(),
+            format: if packed.is_some() { Some("images".to_owned()) } else { args.format.clone() },
+            days: args.days,
+            in_parts: args.parts,
+        };
+        let answer = file.upload(&client).await?;
         if args.json {
             output::print(&answer.text)?;
         } else {
@@ -64,33 +72,44 @@ pub(super) async fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// Uploads the file at `path`, which the user calls `given`.
-async fn upload(
-    client: &Client,
-    args: &Args,
-    given: &Path,
-    path: &Path,
-    is_packed: bool,
-) -> Result<Answer> {
-    let (file, size) = parts::open(path).await?;
-    let stem = given.file_stem().unwrap_or_default().to_string_lossy();
-    let name = args.name.as_deref().unwrap_or(&stem).trim().to_owned();
-    let format = if is_packed { Some("images".to_owned()) } else { args.format.clone() };
-    if args.parts || size > AT_ONCE {
-        let new = NewDataset {
-            size,
-            file_name: Some(parts::shown(given)),
-            name: Some(name),
-            format,
-            ttl_days: args.days,
-            ..NewDataset::default()
-        };
-        return parts::resumable(in_parts(client, path, new)).await;
+/// A file that is to be a dataset.
+pub(in crate::commands) struct Upload<'a> {
+    /// Where it is.
+    pub(in crate::commands) path: &'a Path,
+    /// What its owner calls the file.
+    pub(in crate::commands) called: String,
+    /// What the dataset is to be called.
+    pub(in crate::commands) name: String,
+    /// By default what the file is.
+    pub(in crate::commands) format: Option<String>,
+    /// How long it is kept.
+    pub(in crate::commands) days: Option<u64>,
+    /// In parts, however small it is.
+    pub(in crate::commands) in_parts: bool,
+}
+
+impl Upload<'_> {
+    /// Uploads it, and waits until the platform has read it; the answer is the dataset.
+    pub(in crate::commands) async fn upload(self, client: &Client) -> Result<Answer> {
+        let Self { path, called, name, format, days, in_parts: all_in_parts } = self;
+        let (file, size) = parts::open(path).await?;
+        if all_in_parts || size > AT_ONCE {
+            let new = NewDataset {
+                size,
+                file_name: Some(called),
+                name: Some(name),
+                format,
+                ttl_days: days,
+                ..NewDataset::default()
+            };
+            return parts::resumable(in_parts(client, path, new)).await;
+        }
+        let mut fields = vec![("name", name)];
+        fields.extend(format.map(|format| ("format", format)));
+        fields.extend(days.map(|days| ("ttl_days", days.to_string())));
+        let file = parts::stream(file, size, Path::new(&called));
+        client.upload("datasets", "file", file, &fields).await
     }
-    let mut fields = vec![("name", name)];
-    fields.extend(format.map(|format| ("format", format)));
-    fields.extend(args.days.map(|days| ("ttl_days", days.to_string())));
-    client.upload("datasets", "file", parts::stream(file, size, given), &fields).await
 }
 
 async fn in_parts(client: &Client, path: &Path, mut new: NewDataset) -> Result<Answer> {

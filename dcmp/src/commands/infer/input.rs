@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 /// The input as it was given.
 #[derive(Debug)]
-pub(super) enum Input {
+pub(in crate::commands) enum Input {
     /// As the API takes it.
     Tensors(Box<RawValue>),
     /// A list that still needs its shape.
@@ -15,14 +15,14 @@ pub(super) enum Input {
 
 /// Numbers in row-major order.
 #[derive(Debug, PartialEq)]
-pub(super) struct List {
+pub(in crate::commands) struct List {
     numbers: String,
     /// As the brackets are nested.
     shape: Vec<usize>,
 }
 
 /// Reads an input; the error is a sentence.
-pub(super) fn parse(text: &str) -> Result<Input, String> {
+pub(in crate::commands) fn parse(text: &str) -> Result<Input, String> {
     if text.trim().is_empty() {
         return Err("is empty".to_owned());
     }
@@ -37,6 +37,11 @@ pub(super) fn parse(text: &str) -> Result<Input, String> {
 }
 
 impl List {
+    /// Numbers in a row, as JSON writes them.
+    pub(in crate::commands) fn flat(numbers: &[String]) -> Self {
+        Self { numbers: numbers.join(","), shape: vec![numbers.len()] }
+    }
+
     fn flatten(raw: &RawValue) -> Result<Self, String> {
         let mut level = vec![raw];
         let mut shape = Vec::new();
@@ -74,7 +79,7 @@ impl List {
     }
 
     /// The tensor in the shape that a model with these inputs takes; the error is a sentence.
-    pub(super) fn tensor(&self, inputs: &[Spec]) -> Result<Box<RawValue>, String> {
+    pub(in crate::commands) fn tensor(&self, inputs: &[Spec]) -> Result<Box<RawValue>, String> {
         let [spec] = inputs else {
             let names: Vec<_> = inputs.iter().map(|spec| spec.name.as_str()).collect();
             return Err(format!(

@@ -61,16 +61,32 @@ impl Table {
 
     /// The rows by name; what is a number and what is a text the schema knows.
     pub(super) fn rows(&self, schema: Option<&Value>) -> Result<Box<RawValue>> {
-        let texts: Vec<bool> = self.names.iter().map(|name| is_text(schema, name)).collect();
-        let row = |cells: &Vec<String>| {
-            let named = self.names.iter().zip(cells).zip(&texts);
-            // an empty cell is a missing value
-            let given = named.filter(|((_, cell), _)| !cell.is_empty());
-            let fields = given.map(|((name, cell), is_text)| (name.clone(), value(cell, *is_text)));
-            fields.collect::<Map<_, _>>()
-        };
+        let columns = Columns::new(&self.names, schema);
+        let row = |cells: &Vec<String>| columns.row(cells.iter().map(String::as_str), "");
         let rows: Vec<_> = self.rows.iter().map(row).collect();
         Ok(to_raw_value(&json!({ "rows": rows }))?)
+    }
+}
+
+/// The columns of a table: their names, and which hold texts.
+pub(in crate::commands) struct Columns(Vec<(String, bool)>);
+
+impl Columns {
+    /// By the schema of what the rows are for.
+    pub(in crate::commands) fn new(names: &[String], schema: Option<&Value>) -> Self {
+        Self(names.iter().map(|name| (name.clone(), is_text(schema, name))).collect())
+    }
+
+    /// A row by name, without the column `left_out`.
+    pub(in crate::commands) fn row<'a>(
+        &self,
+        cells: impl Iterator<Item = &'a str>,
+        left_out: &str,
+    ) -> Map<String, Value> {
+        let named = self.0.iter().zip(cells);
+        // an empty cell is a missing value
+        let given = named.filter(|((name, _), cell)| !cell.is_empty() && name != left_out);
+        given.map(|((name, is_text), cell)| (name.clone(), value(cell, *is_text))).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, value::RawValue};
 use crate::output::{self, Align};
 
 /// The columns in which people look first.
-const FIRST: [&str; 5] = ["label", "score", "index", "positive", "value"];
+pub(super) const FIRST: [&str; 5] = ["label", "score", "index", "positive", "value"];
 
 /// The answers as rows, numbered if they are a list; `None` for tensors and what is not known.
 pub(super) fn table(result: &RawValue) -> Option<String> {

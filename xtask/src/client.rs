@@ -1,4 +1,4 @@
-//! The deployment's HTTP API, as a customer's program uses it.
+//! A platform's HTTP API, as a customer's program uses it.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(150);
 
 /// A client with a key in a header.
 #[derive(Clone)]
-pub(super) struct Api {
+pub(crate) struct Api {
     http: reqwest::Client,
     base: String,
     header: &'static str,
@@ -19,25 +19,25 @@ pub(super) struct Api {
 }
 
 impl Api {
-    pub(super) fn new(base: &str, header: &'static str, key: &str) -> Result<Self> {
+    pub(crate) fn new(base: &str, header: &'static str, key: &str) -> Result<Self> {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?;
         Ok(Self { http, base: format!("{base}/api/v1"), header, key: key.to_owned() })
     }
 
-    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base)).header(self.header, &self.key)
     }
 
-    pub(super) async fn get(&self, path: &str) -> Result<Value> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
         succeeded(self.request(Method::GET, path)).await
     }
 
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         succeeded(self.request(Method::POST, path).json(body)).await
     }
 
     /// Asks again until `look` finds what it looks for.
-    pub(super) async fn until<T>(
+    pub(crate) async fn until<T>(
         &self,
         path: &str,
         what: &str,
@@ -56,7 +56,7 @@ impl Api {
 }
 
 /// The answer's status and JSON.
-pub(super) async fn answer(request: RequestBuilder) -> Result<(StatusCode, Value)> {
+pub(crate) async fn answer(request: RequestBuilder) -> Result<(StatusCode, Value)> {
     let response = request.send().await?;
     let status = response.status();
     let text = response.text().await?;

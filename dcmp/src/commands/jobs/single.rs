@@ -1,80 +1,20 @@
-//! `dcmp job`: what became of a job that goes on without its caller.
-
-mod words;
+//! A single inference for people: what became of it, and its result.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use clap::Subcommand;
-use protocol::{
-    rest::inference::{Cancelled, Job},
-    tensor::Dtype,
-};
+use protocol::{rest::inference::Job, tensor::Dtype};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{
-    client::{Answer, Connection},
-    exit::Exit,
-    output,
-};
+use super::words;
+use crate::{client::Answer, exit::Exit, output};
 
 /// Numbers of a tensor that are shown to people.
 const SHOWN: usize = 10;
 
-/// Shows jobs and their results, and cancels them
-#[derive(clap::Args)]
-#[command(after_help = "Examples:
-  dcmp job show infer_019aa5d3f0007cc3b5b0d5a3c2e1f004
-  dcmp job show infer_019aa5d3f0007cc3b5b0d5a3c2e1f004 --json | jq .result
-  dcmp job cancel infer_019aa5d3f0007cc3b5b0d5a3c2e1f004
-
-`show` ends with code 4 when the job failed, with 5 when it is still queued or running.")]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Shows a job, and its result when it has one
-    Show(Which),
-    /// Cancels a job; a device that runs it is told to stop
-    Cancel(Which),
-}
-
-#[derive(clap::Args)]
-struct Which {
-    /// The job's id
-    job: String,
-    /// The API's JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    connection: Connection,
-}
-
-pub(crate) async fn run(args: Args) -> Result<Exit> {
-    match args.command {
-        Command::Show(which) => {
-            let answer = which.connection.client()?.get(&["inference", &which.job]).await?;
-            report(&answer, which.json)
-        }
-        Command::Cancel(which) => {
-            let answer = which.connection.client()?.delete(&["inference", &which.job]).await?;
-            if which.json {
-                output::print(&answer.text)?;
-            } else {
-                let cancelled: Cancelled = answer.read()?;
-                output::say(format_args!("{} is {}", cancelled.job_id, cancelled.status));
-            }
-            Ok(Exit::Done)
-        }
-    }
-}
-
 /// Prints a job and says how the command ends.
-pub(super) fn report(answer: &Answer, json: bool) -> Result<Exit> {
+pub(in crate::commands) fn report(answer: &Answer, json: bool) -> Result<Exit> {
     let job: Job = answer.read()?;
     if json {
         output::print(&answer.text)?;
@@ -84,15 +24,7 @@ pub(super) fn report(answer: &Answer, json: bool) -> Result<Exit> {
     if let Some(failure) = &job.error {
         output::say(format_args!("dcmp: the job failed: {} ({})", failure.message, failure.code));
     }
-    Ok(exit(&job.status))
-}
-
-fn exit(status: &str) -> Exit {
-    match status {
-        "completed" => Exit::Done,
-        "failed" | "cancelled" | "timed_out" => Exit::JobFailed,
-        _ => Exit::Running,
-    }
+    Ok(super::exit(&job.status))
 }
 
 /// A job for people.
@@ -183,12 +115,5 @@ mod tests {
         let long = serde_json::json!({"data": vec![1; 11], "shape": [11]}).to_string();
         assert!(lines(&long)[0].ends_with("1 1 … 11 numbers, all with --json"), "{long}");
         assert_eq!(lines(r#"{"value":1}"#), [r#"{"value":1}"#]);
-    }
-
-    #[test]
-    fn a_jobs_state_is_the_exit_code() {
-        assert_eq!(exit("completed"), Exit::Done);
-        assert_eq!(exit("timed_out"), Exit::JobFailed);
-        assert_eq!(exit("queued"), Exit::Running);
     }
 }

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, bail, ensure};
 use protocol::tensor::{Named, Tensor};
 
 use super::{
@@ -103,12 +103,12 @@ fn python(arguments: &Arguments, subject: &Subject, inputs: usize) -> Result<Opt
         command.arg(root.join("fixtures").join(subject.file)).arg(&file);
         let said = printed(&mut command)?;
         let said = String::from_utf8(said)?;
-        let [seconds, megabytes] =
-            said.split_whitespace().map(str::parse::<f64>).collect::<Vec<_>>()[..]
-                .try_into()
-                .ok()
-                .with_context(|| format!("the loop said {said}"))?;
-        Ok((seconds?, megabytes?))
+        let numbers: Vec<f64> =
+            said.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+        match numbers[..] {
+            [seconds, megabytes] => Ok((seconds, megabytes)),
+            _ => bail!("the loop said {said}"),
+        }
     };
     let runs: Vec<_> = (0..RUNS).map(|_| measure()).collect::<Result<_>>()?;
     let computed = inputs as f64 / median(runs.iter().map(|(seconds, _)| *seconds));

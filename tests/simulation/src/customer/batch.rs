@@ -137,6 +137,7 @@ impl Customer {
 
     /// Reads every result: each input's once, in order, and right.
     async fn results(&self, number: usize, id: &str, completed: u64) {
+        self.hidden(&format!("/inference/{id}")).await;
         let mut cursor = String::new();
         let (mut next, mut right) = (0, 0);
         loop {

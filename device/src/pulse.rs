@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use protocol::socket::Metrics;
+use protocol::socket::{Heartbeat, Metrics};
 
 /// How a connection is doing.
 pub(crate) struct Pulse {
@@ -54,12 +54,12 @@ impl Pulse {
         self.told.as_ref().is_none_or(|told| told.slots_free > 0)
     }
 
-    /// A heartbeat goes out.
-    pub(crate) fn tell(&mut self, state: State, metrics: Metrics) -> protocol::socket::Heartbeat {
+    /// A heartbeat goes out, with so many pieces of batches in hand.
+    pub(crate) fn tell(&mut self, state: State, batches: usize, metrics: Metrics) -> Heartbeat {
         self.told_at = Instant::now();
         self.told = Some(state.clone());
         let State { slots_free, models } = state;
-        protocol::socket::Heartbeat { slots_free, models, metrics }
+        Heartbeat { slots_free, batches: batches as u32, models, metrics }
     }
 
     /// Something came.
@@ -94,7 +94,7 @@ mod tests {
         assert!(!pulse.is_due(&state(4, &[]), LONG));
         assert!(pulse.is_due(&state(4, &[]), Duration::ZERO), "silent for too long");
         assert!(pulse.is_due(&state(3, &[]), LONG) && pulse.is_due(&state(4, &["a"]), LONG));
-        pulse.tell(state(3, &["a", "b"]), Metrics::default());
+        pulse.tell(state(3, &["a", "b"]), 0, Metrics::default());
         assert!(!pulse.is_due(&state(3, &["b", "a"]), LONG), "the order of use is no news");
         assert!(pulse.is_due(&state(4, &["a", "b"]), LONG), "a slot is free again");
     }
@@ -103,7 +103,7 @@ mod tests {
     fn a_resumed_session_is_told_how_it_is_now() {
         let mut pulse = Pulse::new(4, true);
         assert!(pulse.is_due(&state(4, &[]), LONG) && pulse.offers_slots());
-        pulse.tell(state(0, &[]), Metrics::default());
+        pulse.tell(state(0, &[]), 0, Metrics::default());
         assert!(!pulse.is_due(&state(0, &[]), LONG) && !pulse.offers_slots());
     }
 }

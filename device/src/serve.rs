@@ -227,8 +227,9 @@ impl Server {
     async fn beat(&mut self, socket: &mut Socket, pulse: &mut Pulse) -> Result<(), Break> {
         self.desk.expire(self.timings.keep_results);
         let state = State { slots_free: self.desk.slots_free(), models: self.intake.models.warm() };
-        if self.desk.counts().in_hand() > 0 || pulse.is_due(&state, self.timings.idle_heartbeat) {
-            let heartbeat = pulse.tell(state, self.machine.metrics());
+        let counts = self.desk.counts();
+        if counts.in_hand() > 0 || pulse.is_due(&state, self.timings.idle_heartbeat) {
+            let heartbeat = pulse.tell(state, counts.batches, self.machine.metrics());
             send(socket, &mut vec![Utf8Bytes::from(encode(&heartbeat))]).await?;
         }
         Ok(())

@@ -2,7 +2,6 @@
 
 use api::OnCall;
 use async_trait::async_trait;
-use lambda_runtime::Context;
 use serde_json::value::RawValue;
 use service::App;
 
@@ -18,7 +17,7 @@ pub(crate) struct Call {
 
 #[async_trait]
 impl Kind for Call {
-    async fn handle(&self, event: &str, _: Context) -> Result<Answer, Failure> {
+    async fn handle(&self, event: &str) -> Result<Answer, Failure> {
         let answer = (self.handler)(self.app.clone(), event.to_owned().into()).await?;
         let answer = String::from_utf8(answer).map_err(Failure::answer)?;
         RawValue::from_string(answer).map(Answer::raw).map_err(Failure::answer)

@@ -4,7 +4,6 @@
 
 use api::OnFeed;
 use async_trait::async_trait;
-use lambda_runtime::Context;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use service::App;
@@ -32,7 +31,7 @@ pub(crate) struct Feed {
 
 #[async_trait]
 impl Kind for Feed {
-    async fn handle(&self, event: &str, _: Context) -> Result<Answer, Failure> {
+    async fn handle(&self, event: &str) -> Result<Answer, Failure> {
         let event: aws::Event = serde_json::from_str(event)
             .map_err(|cause| Failure::event("a batch of a DynamoDB stream", cause))?;
         let changes = aws::changes(event).map_err(service::Error::from)?;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use api::{Entry, Route};
 use async_trait::async_trait;
-use lambda_runtime::{Context, LambdaEvent};
+use lambda_runtime::LambdaEvent;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use service::App;
@@ -26,7 +26,7 @@ use crate::{
 #[async_trait]
 pub(crate) trait Kind: Send + Sync {
     /// Handles one event, in JSON.
-    async fn handle(&self, event: &str, context: Context) -> Result<Answer, Failure>;
+    async fn handle(&self, event: &str) -> Result<Answer, Failure>;
 }
 
 /// What a handled event came to.
@@ -105,7 +105,7 @@ impl Function {
             function = self.name,
             request.id = context.request_id,
         );
-        let handled = self.kind.handle(payload.get(), context).instrument(span.clone()).await;
+        let handled = self.kind.handle(payload.get()).instrument(span.clone()).await;
         if let Err(cause) = &handled {
             tracing::error!(parent: &span, %cause, "the function failed");
         }

@@ -7,11 +7,10 @@ use api::Route;
 use async_trait::async_trait;
 use axum::{Router, body, response::Response};
 use lambda_http::{
-    Body, Request, RequestExt,
+    Body, Request,
     aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
     request::LambdaRequest,
 };
-use lambda_runtime::Context;
 use service::App;
 use tower::ServiceExt;
 
@@ -35,12 +34,12 @@ impl Http {
 
 #[async_trait]
 impl Kind for Http {
-    async fn handle(&self, event: &str, context: Context) -> Result<Answer, Failure> {
+    async fn handle(&self, event: &str) -> Result<Answer, Failure> {
         let mut request: ApiGatewayV2httpRequest = serde_json::from_str(event)
             .map_err(|cause| Failure::event("a request of an HTTP API, format 2.0", cause))?;
         unstage(&mut request);
         let request = Request::from(LambdaRequest::ApiGatewayV2(request));
-        let Ok(response) = self.router.clone().oneshot(request.with_lambda_context(context)).await;
+        let Ok(response) = self.router.clone().oneshot(request).await;
         let errors = u64::from(response.status().is_server_error());
         Ok(Answer { errors, ..Answer::new(&translated(response).await?)? })
     }
@@ -74,7 +73,30 @@ fn unstage(request: &mut ApiGatewayV2httpRequest) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use axum::response::IntoResponse;
+    use serde_json::json;
+
     use super::*;
+
+    #[tokio::test]
+    async fn an_answer_is_text_where_it_can_be() {
+        for (said, body, is_base64) in [
+            ("ä".as_bytes().to_vec(), "ä", false),
+            (Vec::new(), "", false),
+            (vec![0xff, 0], "/wA=", true),
+        ] {
+            let response = (http::StatusCode::CREATED, [("x-a", "b")], said).into_response();
+            let answer = serde_json::to_value(translated(response).await.unwrap()).unwrap();
+            assert_eq!(answer["statusCode"], 201);
+            assert_eq!(answer["headers"]["x-a"], "b");
+            assert_eq!(
+                (&answer["body"], &answer["isBase64Encoded"]),
+                (&json!(body), &json!(is_base64))
+            );
+        }
+    }
 
     #[test]
     fn the_path_is_without_the_stage() {

@@ -4,7 +4,6 @@
 
 use api::OnQueue;
 use async_trait::async_trait;
-use lambda_runtime::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use service::App;
@@ -61,7 +60,7 @@ pub(crate) struct Item {
 
 #[async_trait]
 impl Kind for Queue {
-    async fn handle(&self, event: &str, _: Context) -> Result<Answer, Failure> {
+    async fn handle(&self, event: &str) -> Result<Answer, Failure> {
         let batch: Batch = serde_json::from_str(event)
             .map_err(|cause| Failure::event("messages of SQS", cause))?;
         let now_ms = self.app.ports.clock.now_ms();

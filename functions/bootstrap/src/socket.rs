@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use api::{Base, Connecting, OnConnect, OnDisconnect, OnMessage, socket};
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use lambda_runtime::Context;
 use serde::{Deserialize, Serialize};
 use service::{App, Error};
 use tracing::Instrument;
@@ -84,7 +83,7 @@ pub(crate) struct Connect {
 
 #[async_trait]
 impl Kind for Connect {
-    async fn handle(&self, event: &str, _: Context) -> Result<Answer, Failure> {
+    async fn handle(&self, event: &str) -> Result<Answer, Failure> {
         let event = Event::read(event)?;
         let headers = event.headers();
         let header = headers.get("x-api-key").and_then(|value| value.to_str().ok());
@@ -114,7 +113,7 @@ pub(crate) struct Disconnect {
 
 #[async_trait]
 impl Kind for Disconnect {
-    async fn handle(&self, event: &str, _: Context) -> Result<Answer, Failure> {
+    async fn handle(&self, event: &str) -> Result<Answer, Failure> {
         let connection = Event::read(event)?.request_context.connection_id;
         let span = tracing::info_span!("socket", connection.id = connection);
         let handled = async {
@@ -134,7 +133,7 @@ pub(crate) struct Message {
 
 #[async_trait]
 impl Kind for Message {
-    async fn handle(&self, event: &str, _: Context) -> Result<Answer, Failure> {
+    async fn handle(&self, event: &str) -> Result<Answer, Failure> {
         let Event { request_context, body, .. } = Event::read(event)?;
         let connection = request_context.connection_id;
         let span = tracing::info_span!("socket", connection.id = connection);

@@ -2,7 +2,6 @@
 
 use api::OnTimer;
 use async_trait::async_trait;
-use lambda_runtime::Context;
 use service::App;
 
 use crate::{
@@ -17,7 +16,7 @@ pub(crate) struct Timer {
 
 #[async_trait]
 impl Kind for Timer {
-    async fn handle(&self, _: &str, _: Context) -> Result<Answer, Failure> {
+    async fn handle(&self, _: &str) -> Result<Answer, Failure> {
         (self.handler)(self.app.clone()).await?;
         Answer::new(&())
     }

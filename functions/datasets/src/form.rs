@@ -6,7 +6,10 @@ use api::{
     Result,
     form::{malformed, read_field, twice},
 };
-use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
+use axum::{
+    extract::{DefaultBodyLimit, FromRequest, Multipart, Request, multipart::MultipartError},
+    http::StatusCode,
+};
 use bytes::Bytes;
 use ports::Checksum;
 use service::{
@@ -36,20 +39,19 @@ pub(crate) async fn read(mut request: Request, limit: usize) -> Result<(Upload, 
     })?;
     let mut upload = Upload { bytes: Bytes::new(), about: About::default() };
     let (mut known, mut fingerprints, mut left) = (BTreeSet::new(), Vec::new(), MAX_TEXTS);
-    while let Some(field) = form.next_field().await.map_err(malformed)? {
+    let refused = |error: MultipartError| match error.status() {
+        // by its announced length, before any of it is read
+        StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge(too_large(limit)),
+        _ => malformed(error),
+    };
+    while let Some(field) = form.next_field().await.map_err(refused)? {
         let name = field.name().unwrap_or_default().to_owned();
         if known.contains(&name) {
             return Err(twice(&name).into());
         }
         let (is_known, fingerprint) = if name == "file" {
             upload.about.file_name = field.file_name().map(str::to_owned);
-            let too_large = || {
-                format!(
-                    "`{name}` is over the limit of {limit} bytes for one request; announce it as JSON \
-                     and send it in parts, as `dcmp dataset upload` does"
-                )
-            };
-            upload.bytes = read_field(field, limit, too_large).await?;
+            upload.bytes = read_field(field, limit, || too_large(limit)).await?;
             let checksum = Checksum::of(&upload.bytes).to_string();
             (true, idempotency::fingerprint(&[&name, &checksum]))
         } else {
@@ -75,6 +77,13 @@ pub(crate) async fn read(mut request: Request, limit: usize) -> Result<(Upload, 
     fingerprints.sort_unstable();
     let fingerprints: Vec<_> = fingerprints.iter().map(String::as_str).collect();
     Ok((upload, idempotency::fingerprint(&fingerprints)))
+}
+
+fn too_large(limit: usize) -> String {
+    format!(
+        "the file is over the limit of {limit} bytes for one request; announce it as JSON and send it in \
+         parts, as `dcmp dataset upload` does"
+    )
 }
 
 /// Whether it is a field that somebody knows; others are ignored, as in JSON bodies.

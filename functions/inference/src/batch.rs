@@ -23,6 +23,8 @@ pub(crate) fn route() -> Route {
         // what a dataset holds
         Action::ReadBlobs,
         Action::WriteBlobs,
+        // where the rows of a dataset are
+        Action::ReadBlobs,
         // the inputs of a request that was sent twice
         Action::DeleteBlobs,
         Action::SendTo(BATCH_QUEUE),

@@ -185,7 +185,7 @@ fn heartbeat() {
         power_watts: Some(65.0),
     };
     let models = vec![format!("sha256:{}", "0".repeat(64))];
-    insta::assert_snapshot!(frame(&Heartbeat { slots_free: 3, models, metrics }), @r#"
+    insta::assert_snapshot!(frame(&Heartbeat { slots_free: 3, batches: 0, models, metrics }), @r#"
     {
       "metrics": {
         "cpu_percent": 12.5,

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use crate::{
     App, Error, Result, attempts, idempotency, jobs,
     models::{self, Record},
-    parked, table,
+    parked, table, tasks,
 };
 
 mod adapt;
@@ -85,6 +85,15 @@ pub async fn submit(app: &App, call: Call<'_>, request: &Request) -> Result<Subm
     }
 }
 
+/// A model as it is now, for a job that runs it.
+fn pin(record: &Record) -> Pin {
+    Pin {
+        id: record.head.id.clone(),
+        version: record.version.number,
+        revision: record.head.revision,
+    }
+}
+
 /// How long the caller waits, in milliseconds.
 fn patience(app: &App, call: &Call, request: &Request) -> u64 {
     let lease = app.lease();
@@ -122,11 +131,7 @@ async fn prepare(
         }
         None => app.ports.clock.id("infer"),
     };
-    let model = Pin {
-        id: record.head.id.clone(),
-        version: record.version.number,
-        revision: record.head.revision,
-    };
+    let model = pin(&record);
     let waits = wait_ms.is_some();
     let One { inputs, adapted, by_name } =
         read(app, &record, &model, &request.input, request.raw, waits).await?;
@@ -260,7 +265,7 @@ fn inline(inputs: &[Named]) -> Result<Input> {
 
 /// Accepts a job that nobody waits for: on disk, then in the queue.
 async fn enqueue(app: &App, prepared: Prepared) -> Result<Submitted> {
-    let Prepared { mut job, inputs, .. } = prepared;
+    let Prepared { mut job, record, inputs } = prepared;
     attempts::store_input(app, &mut job, &inputs).await?;
     match jobs::store(app, &job, Condition::Absent).await? {
         Ok(_) => {
@@ -274,28 +279,55 @@ async fn enqueue(app: &App, prepared: Prepared) -> Result<Submitted> {
         }
         Err(old) => {
             let stored = table::decode(old.unwrap_or_default())?;
-            repeated(app, &stored, job.body_hash.as_deref()).await
+            let again =
+                Again { body_hash: job.body_hash.as_deref(), record: &record, inputs: &inputs };
+            repeated(app, stored, again).await
         }
     }
 }
 
-/// The first answer again, to a request whose `Idempotency-Key` was used before.
-async fn repeated(app: &App, stored: &Job, body_hash: Option<&str>) -> Result<Submitted> {
-    if stored.body_hash.as_deref() != body_hash {
+/// A request whose `Idempotency-Key` was used before.
+struct Again<'a> {
+    /// Of its body.
+    body_hash: Option<&'a str>,
+    /// What it would run, and on what.
+    record: &'a Record,
+    inputs: &'a [Named],
+}
+
+/// The first answer again.
+async fn repeated(app: &App, stored: Job, again: Again<'_>) -> Result<Submitted> {
+    if stored.body_hash.as_deref() != again.body_hash {
         return Err(Error::IdempotencyMismatch);
     }
     app.ports.records.durable(Token::LATEST).await?;
     if let Some(state) = stored.accepted_as {
         return Ok(Submitted::Accepted(accepted(&stored.id, state)));
     }
-    if stored.state.is_terminal() {
-        return Ok(Submitted::Ended(Box::new(show(app, stored).await?)));
-    }
-    if stored.is_attended(app.now_us()) {
+    if !stored.state.is_terminal() && stored.is_attended(app.now_us()) {
         return Err(idempotency::in_progress());
     }
     // the call that brought it ended without an answer
-    Ok(Submitted::Accepted(accepted(&stored.id, stored.state)))
+    let job = if stored.state.is_terminal() { stored } else { adopt(app, stored, again).await? };
+    match job.accepted_as {
+        Some(state) => Ok(Submitted::Accepted(accepted(&job.id, state))),
+        None => Ok(Submitted::Ended(Box::new(show(app, &job).await?))),
+    }
+}
+
+/// Takes on a job whose call died: the input that only that call had is stored, so that the job can be
+/// given to others.
+async fn adopt(app: &App, stored: Job, again: Again<'_>) -> Result<Job> {
+    let mut input = stored.clone();
+    // the inputs that an adapter of another revision made are others
+    if stored.model == pin(again.record) {
+        attempts::store_input(app, &mut input, again.inputs).await?;
+    }
+    let (Ok((job, _)) | Err((job, _))) =
+        jobs::apply(app, stored, Event::LetGo(input.input)).await?;
+    tasks::requeue(app, &job).await?;
+    app.ports.records.durable(Token::LATEST).await?;
+    Ok(job)
 }
 
 fn accepted(id: &str, state: State) -> Accepted {

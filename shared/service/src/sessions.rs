@@ -120,7 +120,8 @@ pub async fn heartbeat(app: &App, connection: &Connection, beat: Heartbeat) -> R
     let free = beat.slots_free.min(connection.slots);
     let warm = checksums(beat.models);
     let mut known = false;
-    if free == connection.slots {
+    // pieces of batches are on no slot, and are in its hands all the same
+    if free == connection.slots && beat.batches == 0 {
         let stored: Option<Device> =
             table::load(&*app.ports.records, &table::device(device)).await?;
         let stored = stored.filter(|stored| stored.session == *session);

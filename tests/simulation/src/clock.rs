@@ -127,7 +127,7 @@ impl Drop for Sleep<'_> {
 }
 
 /// What `work` comes to, unless `patience` runs out first.
-pub async fn within<F: Future>(
+pub(crate) async fn within<F: Future>(
     clock: &dyn Clock,
     patience: Duration,
     work: F,

@@ -1,6 +1,8 @@
 //! Simulated customers: they ask, wait, ask again when they got no answer, look, look where they must
 //! not, and change their minds.
 
+mod batch;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::body::Body;
@@ -13,7 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     dice::Dice,
     ledger::{Asked, Ledger},
-    model::{Model, Poison},
+    model::{Model, Poison, floats_of},
     platform::{BASE, Platform},
 };
 
@@ -98,12 +100,17 @@ impl Customer {
         }
     }
 
+    /// One of the customer's own models.
+    pub(crate) fn model(&self) -> Model {
+        let each = self.models.len() / CUSTOMERS;
+        let own = self.number * each + self.dice().below(each as u64) as usize;
+        self.models[own].clone()
+    }
+
     /// Makes up a request.
     fn want(&self, poison: Poison) -> Wanted {
         let dice = self.dice();
-        let per_customer = self.models.len() / CUSTOMERS;
-        let own = self.number * per_customer + dice.below(per_customer as u64) as usize;
-        let model = self.models[own].clone();
+        let model = self.model();
         let mut ledger = self.ledger.lock();
         let number = ledger.asked.len();
         let length = match dice.below(100) {
@@ -116,7 +123,6 @@ impl Customer {
         input.resize_with(length, || dice.below(1_000) as f32);
         let (shape, data) = ([1, length], input.clone());
         ledger.asked.push(Asked {
-            customer: self.number,
             model: model.clone(),
             input,
             poison,
@@ -156,7 +162,8 @@ impl Customer {
         self.http("POST", &path, &self.key, headers, Body::from(body.to_string())).await
     }
 
-    async fn http(
+    /// A request with a key, and its answer if there is one.
+    pub(crate) async fn http(
         &self,
         method: &str,
         path: &str,
@@ -226,9 +233,7 @@ impl Customer {
         if job.status == "completed" {
             let result = job.result.as_ref().map_or("null", |result| result.get());
             let result: Value = serde_json::from_str(result).unwrap_or_default();
-            let right = json!(asked.model.run(&asked.input));
-            let data: Option<Vec<f32>> = serde_json::from_value(result["data"].clone()).ok();
-            if data.as_ref().is_none_or(|data| json!(data) != right) {
+            if floats_of(&result["data"]) != Some(asked.model.run(&asked.input)) {
                 wrong = Some(format!("{id} has a wrong result"));
             }
         }
@@ -274,21 +279,26 @@ impl Customer {
         }
         self.rest().await;
         let path = format!("/inference/{id}");
-        for method in ["GET", "DELETE"] {
-            let answer = self.http(method, &path, &self.foreign_key, &[], Body::empty()).await;
-            if let Some((status, _)) = answer
-                && status != StatusCode::NOT_FOUND
-                && !may_pass(status)
-            {
-                self.ledger
-                    .violated(format!("a stranger's {method} of {id} was answered {status}"));
-            }
-        }
+        self.hidden(&path).await;
         if let Some((StatusCode::OK, body)) =
             self.http("GET", &path, &self.key, &[], Body::empty()).await
             && let Some(job) = self.read::<Job>(&body)
         {
             self.ended(number, &job);
+        }
+    }
+
+    /// What is at this path is not there for others.
+    async fn hidden(&self, path: &str) {
+        for method in ["GET", "DELETE"] {
+            let answer = self.http(method, path, &self.foreign_key, &[], Body::empty()).await;
+            if let Some((status, _)) = answer
+                && status != StatusCode::NOT_FOUND
+                && !status.is_server_error()
+            {
+                let wrong = format!("a stranger's {method} of {path} was answered {status}");
+                self.ledger.violated(wrong);
+            }
         }
     }
 

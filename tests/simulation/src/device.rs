@@ -1,26 +1,22 @@
 //! A simulated device: it speaks the protocol as the agent does, and is as unreliable as a computer
 //! that somebody contributed.
 
+mod compute;
 mod desk;
+mod work;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use domain::fleet::WAITING_PER_SLOT;
-use ports::{Clock, Method};
-use protocol::{
-    socket::{
-        Blob, Capabilities, DeclineReason, DeviceTimings, Hardware, Heartbeat, Hello, InstanceType,
-        Metrics, Payload, Share, TaskAck, TaskCancel, TaskDeclined, TaskDone, TaskError,
-        TaskFailed, TaskRun, Usage, Welcome, encode, kind,
-    },
-    tensor::{self, Named, Tensor},
+use ports::Clock;
+use protocol::socket::{
+    Capabilities, Hardware, Heartbeat, Hello, InstanceType, Metrics, Share, Welcome, encode, kind,
 };
 
 use self::desk::{Desk, Ids};
 use crate::{
     clock::within,
     ledger::Ledger,
-    model::{Model, Poison},
+    model::Model,
     platform::{Line, Platform},
 };
 
@@ -39,29 +35,39 @@ const IDLE_BEAT: Duration = Duration::from_secs(480);
 /// How long a connection is kept.
 const RENEWAL: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(600)];
 
-/// How long a task takes as a rule, in milliseconds, and how often, of 1, it takes much longer.
-const TAKES_MS: [u64; 2] = [50, 2_000];
-const STUCK_MS: [u64; 2] = [5_000, 40_000];
-const STUCK: f64 = 0.03;
-
-/// Outputs longer than this go by reference.
-const MAX_INLINE: usize = 5_000;
-
-/// How long after the acknowledgement a device that is odd answers again.
-const AFTERWARDS: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(40)];
-
 /// What a device is.
-pub(crate) struct Device {
+pub(crate) struct Traits {
     pub(crate) uuid: Arc<str>,
     pub(crate) key: String,
     pub(crate) share: Share,
     pub(crate) slots: u32,
     /// How far its clock is off, in milliseconds.
     pub(crate) clock_off_ms: i64,
-    pub(crate) models: Arc<Vec<Model>>,
-    pub(crate) platform: Arc<Platform>,
-    pub(crate) ledger: Arc<Ledger>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) pace: Pace,
+}
+
+/// How long a device computes, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) task_ms: [u64; 2],
+    /// For each request of a piece of a batch.
+    pub(crate) piece_ms: [u64; 2],
+}
+
+/// As small models do.
+impl Default for Pace {
+    fn default() -> Self {
+        Self { task_ms: [50, 2_000], piece_ms: [2, 10] }
+    }
+}
+
+/// A device and what it knows.
+pub(crate) struct Device {
+    traits: Traits,
+    models: Arc<Vec<Model>>,
+    platform: Arc<Platform>,
+    ledger: Arc<Ledger>,
+    clock: Arc<dyn Clock>,
     /// What it has in memory.
     memory: Memory,
     /// Who it is to the platform; outlives a crash as a file does, now and then.
@@ -98,43 +104,27 @@ enum End {
 }
 
 impl Device {
-    #[allow(clippy::too_many_arguments, reason = "what a device is, said once")]
     pub(crate) fn new(
-        uuid: String,
-        key: String,
-        share: Share,
-        slots: u32,
-        clock_off_ms: i64,
+        traits: Traits,
         models: Arc<Vec<Model>>,
         platform: Arc<Platform>,
         ledger: Arc<Ledger>,
     ) -> Self {
         let clock = platform.store.ports().clock;
         let (memory, token) = (Memory::default(), None);
-        Self {
-            uuid: uuid.into(),
-            key,
-            share,
-            slots,
-            clock_off_ms,
-            models,
-            platform,
-            ledger,
-            clock,
-            memory,
-            token,
-        }
+        Self { traits, models, platform, ledger, clock, memory, token }
     }
 
     /// Works for as long as the world lasts.
     pub(crate) async fn live(mut self) {
         loop {
-            let pause = match self.connection().await {
+            let ended = self.connection().await;
+            // a connection that ends may cost what is in hand
+            self.ledger.hurt(&self.traits.uuid, self.memory.desk.fences());
+            let pause = match ended {
                 End::Closed => BACKOFF,
                 End::Crashed => {
                     self.ledger.count("device crashes");
-                    let fences = self.memory.desk.fences();
-                    self.ledger.crashed(&self.uuid, fences.into_iter());
                     self.memory = Memory::default();
                     if self.platform.weather.dice.happens(0.5) {
                         self.token = None;
@@ -149,7 +139,8 @@ impl Device {
 
     /// One connection, from its beginning to its end.
     async fn connection(&mut self) -> End {
-        let opened = Line::open(&self.platform, &self.ledger, &self.uuid, &self.key).await;
+        let opened =
+            Line::open(&self.platform, &self.ledger, &self.traits.uuid, &self.traits.key).await;
         let Some(mut line) = opened else { return End::Closed };
         line.say(encode(&self.hello()));
         let welcomed = within(&*self.clock.clone(), WELCOME, self.welcome(&mut line)).await;
@@ -167,7 +158,7 @@ impl Device {
 
     fn hello(&self) -> Hello {
         Hello {
-            uuid: self.uuid.to_string(),
+            uuid: self.traits.uuid.to_string(),
             sdk_type: "rust".to_owned(),
             sdk_version: "1.0.0".to_owned(),
             name: None,
@@ -178,10 +169,11 @@ impl Device {
                 inference: true,
                 training: false,
                 gpu: false,
-                slots: self.slots,
+                slots: self.traits.slots,
                 max_model_mb: 64,
+                batches: true,
             },
-            share: self.share,
+            share: self.traits.share,
             resume: self.token.clone(),
         }
     }
@@ -196,7 +188,7 @@ impl Device {
                     let Ok(welcome) = serde_json::from_str::<Welcome>(&frame) else { return None };
                     let resumed = self.token.replace(welcome.session_token).is_some();
                     let now = self.clock.now_us();
-                    self.memory.told = (!resumed).then_some((self.slots, 0, now));
+                    self.memory.told = (!resumed).then_some((self.traits.slots, 0, now));
                     self.memory.plans.retain(|_, plan| !matches!(plan, Plan::Beat | Plan::Renew));
                     self.plan(Duration::from_millis(welcome.heartbeat_ms), Plan::Beat);
                     return Some(early);
@@ -237,215 +229,20 @@ impl Device {
     fn beat(&mut self, line: &Line) {
         let now = self.clock.now_us();
         let memory = &mut self.memory;
-        let free = self.slots.saturating_sub(memory.desk.open());
+        let (on_slots, in_hand) = memory.desk.open();
+        let free = self.traits.slots.saturating_sub(on_slots);
         let warm = memory.warm.len();
         let silent = |at: u64| now.saturating_sub(at) >= IDLE_BEAT.as_micros() as u64;
         let known =
             matches!(memory.told, Some((f, w, at)) if (f, w) == (free, warm) && !silent(at));
-        if memory.desk.open() > 0 || !known {
+        if in_hand > 0 || !known {
             memory.told = Some((free, warm, now));
             let models = memory.warm.clone();
-            let beat = Heartbeat { slots_free: free, models, metrics: Metrics::default() };
+            let batches = in_hand - on_slots;
+            let beat = Heartbeat { slots_free: free, batches, models, metrics: Metrics::default() };
             line.say(encode(&beat));
         }
         let beat = self.platform.heartbeat();
         self.plan(beat, Plan::Beat);
     }
-
-    fn hear(&mut self, line: &Line, frame: &str) {
-        match kind(frame).as_deref() {
-            Some("taskRun") => {
-                if let Ok(run) = serde_json::from_str(frame) {
-                    self.take(line, run);
-                }
-            }
-            Some("taskAck") => {
-                if let Ok(TaskAck { task_id, fence, .. }) = serde_json::from_str(frame) {
-                    let said = self.memory.desk.forget(&Ids { task_id, fence, attempt: 0 });
-                    if let Some(frame) = said.filter(|_| self.is_odd()) {
-                        let after =
-                            self.platform.weather.dice.duration(AFTERWARDS[0], AFTERWARDS[1]);
-                        self.plan(after, Plan::Say(frame));
-                    }
-                }
-            }
-            Some("taskCancel") => {
-                if let Ok(TaskCancel { task_id, fence, .. }) = serde_json::from_str(frame) {
-                    self.memory.desk.cancel(&Ids { task_id, fence, attempt: 0 });
-                    self.start();
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether the device misbehaves now.
-    fn is_odd(&self) -> bool {
-        self.platform.weather.dice.happens(self.platform.weather.faults().odd)
-    }
-
-    fn take(&mut self, line: &Line, run: TaskRun) {
-        let ids =
-            Ids { task_id: run.task_id.clone(), fence: run.fence.clone(), attempt: run.attempt };
-        self.ledger.lock().attempts.push((run.task_id.clone(), run.fence.clone()));
-        match self.memory.desk.known(&ids) {
-            Some(Some(result)) => return line.say(result),
-            Some(None) => return,
-            None => {}
-        }
-        if self.memory.desk.open() >= self.slots * (1 + WAITING_PER_SLOT) {
-            let declined = TaskDeclined {
-                task_id: ids.task_id,
-                attempt: ids.attempt,
-                fence: ids.fence,
-                reason: DeclineReason::Busy,
-            };
-            return line.say(encode(&declined));
-        }
-        if !self.memory.warm.contains(&run.model.checksum) {
-            self.memory.warm.push(run.model.checksum.clone());
-        }
-        self.memory.desk.admit(ids, run);
-        self.start();
-        let (dice, crash) = (&self.platform.weather.dice, self.platform.weather.faults().crash);
-        if dice.happens(crash) {
-            let after = dice.between(0, 2 * TAKES_MS[1]);
-            self.plan(Duration::from_millis(after), Plan::Crash);
-        }
-    }
-
-    /// Begins with what waits, where there is room.
-    fn start(&mut self) {
-        while let Some(ids) = self.memory.desk.start(self.slots) {
-            let dice = &self.platform.weather.dice;
-            let stuck = if self.platform.weather.is_foul() { STUCK } else { 0.0 };
-            let [low, high] = if dice.happens(stuck) { STUCK_MS } else { TAKES_MS };
-            let takes = Duration::from_millis(dice.between(low, high));
-            self.plan(takes, Plan::Finish(ids));
-        }
-    }
-
-    fn finish(&mut self, line: &Line, ids: Ids) {
-        let Some(run) = self.memory.desk.take_run(&ids) else {
-            self.start();
-            return;
-        };
-        let ids = Ids { attempt: run.attempt, ..ids };
-        match self.compute(&run) {
-            Ok(frame) => {
-                self.memory.desk.finish(ids.clone(), frame.clone());
-                if self.is_odd() {
-                    self.misbehave(line, &ids, &frame);
-                }
-                line.say(frame);
-            }
-            Err(Died) => self.plan(Duration::ZERO, Plan::Crash),
-        }
-        self.start();
-    }
-
-    /// Answers twice, or for somebody else's task.
-    fn misbehave(&self, line: &Line, ids: &Ids, frame: &str) {
-        self.ledger.count("odd answers");
-        let attempts = self.ledger.lock().attempts.clone();
-        let dice = &self.platform.weather.dice;
-        let Some((task, fence)) = dice.one(&attempts) else { return };
-        let of = |task: &str, fence: &str| {
-            let mut answer: serde_json::Value = serde_json::from_str(frame).unwrap_or_default();
-            answer["task_id"] = task.into();
-            answer["fence"] = fence.into();
-            answer.to_string()
-        };
-        let said = match dice.below(3) {
-            0 => frame.to_owned(),
-            // its own fence, for a task of another's
-            1 if *task != ids.task_id => of(task, &ids.fence),
-            // another's fence, for its own task
-            _ if *fence != ids.fence => of(&ids.task_id, fence),
-            _ => return,
-        };
-        line.say(said);
-    }
-
-    /// The frame of a result.
-    fn compute(&self, run: &TaskRun) -> Result<String, Died> {
-        let TaskRun { task_id, attempt, fence, .. } = run;
-        let failed = |code: &str, retryable| {
-            let error = TaskError {
-                code: code.to_owned(),
-                message: "as it was asked to".to_owned(),
-                retryable,
-            };
-            let (task_id, fence) = (task_id.clone(), fence.clone());
-            Ok(encode(&TaskFailed { task_id, attempt: *attempt, fence, error }))
-        };
-        let Some(inputs) = self.inputs(run) else { return failed("INPUT_UNREADABLE", true) };
-        let Some(model) = self.models.iter().find(|model| model.id == run.model.id) else {
-            return failed("MODEL_UNREADABLE", true);
-        };
-        let Some(values) = inputs.first().map(|named| floats(&named.tensor)) else {
-            return failed("INPUT_UNREADABLE", true);
-        };
-        match Poison::of(&values) {
-            Poison::None => {}
-            Poison::Refused => return failed("REFUSED_INPUT", false),
-            Poison::Fails => return failed("FAILED_INPUT", true),
-            Poison::Kills => return Err(Died),
-        }
-        let outputs = inputs.iter().map(|named| Named {
-            name: "output".to_owned(),
-            tensor: Tensor::from_f32(
-                named.tensor.shape.clone(),
-                &model.run(&floats(&named.tensor)),
-            ),
-        });
-        let outputs: Vec<_> = outputs.collect();
-        // by a clock that is off, which is nobody's business but the device's
-        let queue = self.clock_off_ms as f64;
-        Ok(encode(&TaskDone {
-            task_id: task_id.clone(),
-            attempt: *attempt,
-            fence: fence.clone(),
-            outputs: self.payload(run, outputs),
-            timings_ms: DeviceTimings { queue, compute: 1.0, ..DeviceTimings::default() },
-            usage: Usage::default(),
-        }))
-    }
-
-    fn inputs(&self, run: &TaskRun) -> Option<Vec<Named>> {
-        match &run.inputs {
-            Payload::Inline(inputs) => Some(inputs.clone()),
-            Payload::Blob(blob) => {
-                let url = blob.url.as_deref()?;
-                let (status, file) =
-                    self.platform.store.transfer(url, Method::Get, Default::default());
-                (status == 200).then(|| tensor::from_safetensors(&file).ok()).flatten()
-            }
-        }
-    }
-
-    /// The outputs in the message if they are small, else where the platform said.
-    fn payload(&self, run: &TaskRun, outputs: Vec<Named>) -> Payload {
-        let bytes: usize = outputs.iter().map(|named| named.tensor.data.len()).sum();
-        match &run.outputs_url {
-            Some(url) if bytes > MAX_INLINE => {
-                let file = tensor::to_safetensors(&outputs);
-                let blob = Blob {
-                    url: None,
-                    checksum: ports::Checksum::of(&file).to_string(),
-                    bytes: file.len() as u64,
-                };
-                self.platform.store.transfer(url, Method::Put(None), file);
-                Payload::Blob(blob)
-            }
-            _ => Payload::Inline(outputs),
-        }
-    }
-}
-
-/// The device died of an input.
-struct Died;
-
-fn floats(tensor: &Tensor) -> Vec<f32> {
-    tensor.to_f64().into_iter().map(|value| value as f32).collect()
 }

@@ -6,8 +6,7 @@ mod sabotage;
 
 use std::{fmt, str::FromStr, time::Duration};
 
-pub use invocation::Ended;
-pub(crate) use invocation::Invocation;
+pub(crate) use invocation::{Ended, Invocation};
 pub(crate) use ports::faulty;
 pub use sabotage::Sabotage;
 pub(crate) use sabotage::{SWEEP, sabotaged};

@@ -1,5 +1,8 @@
 //! What must hold: looked at with every write while a world runs, and of all that is left at its end.
 
+mod batches;
+mod writes;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -7,76 +10,22 @@ use std::{
 
 use domain::{
     device::Device,
-    job::{Job, Output, State},
+    job::{Input, Job, State},
     lease,
 };
 use ports::{Item, Key};
 use protocol::tensor::Named;
 use serde_json::Value;
 
+pub(crate) use self::writes::observer;
 use crate::{
     Store,
     ledger::{Asked, Ledger},
-    model::{Model, Poison},
-    store::{Committed, Observer},
+    model::Poison,
 };
 
 /// Before an attempt was sent, what came to harm may still have been about it: in microseconds.
 const AFTERMATH_US: u64 = 90_000_000;
-
-/// Watches every write of a job.
-pub(crate) fn observer(ledger: Arc<Ledger>, models: Arc<Vec<Model>>) -> Observer {
-    Arc::new(move |write| {
-        if let Err(wrong) = watch(write, &models) {
-            ledger.violated(wrong);
-        }
-    })
-}
-
-fn watch(write: &Committed, models: &[Model]) -> Result<(), String> {
-    if !is_job(write.key) {
-        return Ok(());
-    }
-    let id = &write.key.partition;
-    let read = |item: Option<&Item>| -> Result<Option<Arc<Job>>, String> {
-        item.map(Item::shared).transpose().map_err(|error| format!("{id}: {error}"))
-    };
-    let (old, new) = (read(write.old)?, read(write.new)?);
-    let ended = old.as_ref().filter(|old| old.state.is_terminal());
-    if let Some(ended) = ended {
-        let now = new.as_ref().map(|new| new.state);
-        return Err(format!("{id} was {:?} and was changed afterwards, to {now:?}", ended.state));
-    }
-    let Some(new) = new else { return Ok(()) };
-    if let Some(outcome) = &new.outcome {
-        let live = old.as_ref().is_some_and(|old| old.fences.contains_key(&outcome.fence));
-        if !live {
-            return Err(format!("{id} took the result of an attempt that was not live"));
-        }
-        if let Output::Inline(outputs) = &outcome.result {
-            is_right(&new, outputs.text(), models)?;
-        }
-    }
-    if new.state.is_terminal() && !new.fences.is_empty() {
-        return Err(format!("{id} is {:?} and has live attempts", new.state));
-    }
-    Ok(())
-}
-
-/// Whether outputs that are in the item follow from inputs that are there too.
-fn is_right(job: &Job, outputs: &str, models: &[Model]) -> Result<(), String> {
-    let domain::job::Input::Inline(inputs) = &job.input else { return Ok(()) };
-    let floats = |text: &str| -> Option<Vec<f32>> {
-        let tensors: Vec<Named> = serde_json::from_str(text).ok()?;
-        Some(tensors.first()?.tensor.to_f64().into_iter().map(|value| value as f32).collect())
-    };
-    let model = models.iter().find(|model| model.id == job.model.id);
-    let (Some(model), Some(input)) = (model, floats(inputs.text())) else { return Ok(()) };
-    if floats(outputs) == Some(model.run(&input)) {
-        return Ok(());
-    }
-    Err(format!("{} took a wrong result", job.id))
-}
 
 fn is_job(key: &Key) -> bool {
     key.partition.starts_with("JOB#") && key.sort == "HEAD"
@@ -127,6 +76,11 @@ impl Remains<'_> {
             };
             self.is_excused(job, asked, was_harmed)?;
         }
+        batches::judge(self.store, &ledger, &jobs, |job| {
+            self.was_unlucky(job, |fence, device, from_us, to_us| {
+                ledger.was_harmed(fence, uuids.get(device).map_or("", |uuid| uuid), from_us, to_us)
+            })
+        })?;
         drop(ledger);
         self.once(&jobs)?;
         self.is_drained()?;
@@ -152,6 +106,21 @@ impl Remains<'_> {
             (State::Failed, Some(_)) if reason == Some("DEVICE_LOST") => {}
             _ => {}
         }
+        match self.was_unlucky(job, was_harmed) {
+            Err(_) if asked.poison != Poison::None && job.tried() >= self.lease.max_attempts => {
+                Ok(())
+            }
+            judged => judged,
+        }
+    }
+
+    /// Whether a job that has no result had all its attempts, and each of them came to harm.
+    fn was_unlucky(
+        &self,
+        job: &Job,
+        was_harmed: impl Fn(&str, &str, u64, u64) -> bool,
+    ) -> Result<(), String> {
+        let unexcused = |why: &str| Err(format!("{} {why}: {}", job.id, story(job)));
         if job.tried() < self.lease.max_attempts {
             return unexcused("had attempts left");
         }
@@ -160,8 +129,7 @@ impl Remains<'_> {
             let to_us = attempt.end.as_ref().map_or(ended_us, |end| end.at_us);
             let from_us = attempt.sent_us.saturating_sub(AFTERMATH_US);
             let tried = attempt.end.as_ref().is_none_or(|end| end.was_tried());
-            let harmed = was_harmed(&attempt.fence, &attempt.device, from_us, to_us);
-            if tried && !harmed && asked.poison == Poison::None {
+            if tried && !was_harmed(&attempt.fence, &attempt.device, from_us, to_us) {
                 return unexcused("has no result, though an attempt came to no harm");
             }
         }
@@ -172,7 +140,9 @@ impl Remains<'_> {
     fn once(&self, jobs: &[Arc<Job>]) -> Result<(), String> {
         let mut seen: BTreeMap<u64, &str> = BTreeMap::new();
         for job in jobs {
-            let domain::job::Input::Inline(inputs) = &job.input else { continue };
+            let (Input::Inline(inputs), None) = (&job.input, &job.chunk) else {
+                continue;
+            };
             let tensors: Vec<Named> = serde_json::from_str(inputs.text()).unwrap_or_default();
             let number = tensors.first().and_then(|named| named.tensor.to_f64().first().copied());
             let Some(number) = number else { continue };
@@ -189,18 +159,22 @@ impl Remains<'_> {
             let rows = self.store.items().into_iter().map(|(key, _)| key);
             rows.filter(|key| key.partition.starts_with(prefix)).collect::<Vec<_>>()
         };
-        for (prefix, what) in [("OPEN#", "listed as open"), ("WAIT#", "parked")] {
+        let lists = ["OPEN#", "OPENBATCHES", "BATCHES#", "WAIT#"];
+        for (prefix, what) in lists.into_iter().zip(["open", "open", "given out", "parked"]) {
             if let Some(row) = of(prefix).first() {
                 return Err(format!("{} is still {what}, in {}", row.sort, row.partition));
             }
         }
         let is_garbage = |body: &Value| body.get("garbage").is_some();
-        let work = self.store.messages(service::WORK_QUEUE);
-        if let Some(left) = work.iter().find(|body| !is_garbage(body)) {
-            return Err(format!("a message is left in the queue of work: {left}"));
+        // sessions are looked at for as long as there are any
+        for queue in [service::WORK_QUEUE, service::BATCH_QUEUE] {
+            if let Some(left) = self.store.messages(queue).iter().find(|body| !is_garbage(body)) {
+                return Err(format!("a message is left in the queue `{queue}`: {left}"));
+            }
         }
-        let mut dead = self.store.messages(&format!("{}-dead", service::WORK_QUEUE));
-        dead.extend(self.store.messages(&format!("{}-dead", service::SESSIONS_QUEUE)));
+        let queues = [service::WORK_QUEUE, service::BATCH_QUEUE, service::SESSIONS_QUEUE];
+        let dead = queues.iter().flat_map(|queue| self.store.messages(&format!("{queue}-dead")));
+        let dead: Vec<Value> = dead.collect();
         if let Some(other) = dead.iter().find(|body| !is_garbage(body)) {
             return Err(format!("a message is dead that is no poison: {other}"));
         }

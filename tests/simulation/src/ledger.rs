@@ -15,8 +15,6 @@ use crate::model::{Model, Poison};
 /// One request of a customer's.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
-    /// Who asks, by number.
-    pub(crate) customer: usize,
     /// What it runs.
     pub(crate) model: Model,
     /// Its input; the first number is the request's own.
@@ -32,6 +30,20 @@ pub(crate) struct Asked {
     pub(crate) ended: Option<String>,
 }
 
+/// One batch of a customer's.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AskedBatch {
+    /// What it runs, and on what.
+    pub(crate) model: Model,
+    pub(crate) inputs: Vec<Vec<f32>>,
+    /// Once the customer was told of it.
+    pub(crate) accepted: Option<String>,
+    /// The customer may have cancelled it.
+    pub(crate) cancels: bool,
+    /// How it ended, as the customer was told.
+    pub(crate) ended: Option<String>,
+}
+
 /// What everybody in the world knows together.
 pub(crate) struct Ledger {
     clock: Arc<dyn Clock>,
@@ -43,6 +55,7 @@ pub(crate) struct Ledger {
 #[derive(Default)]
 pub(crate) struct Inner {
     pub(crate) asked: Vec<Asked>,
+    pub(crate) batches: Vec<AskedBatch>,
     /// Attempts, by fence, whose messages or devices came to harm.
     harmed: HashSet<String>,
     /// When anything of a device came to harm, by its uuid, in epoch microseconds.
@@ -93,8 +106,8 @@ impl Ledger {
         inner.hurt.entry(uuid.to_owned()).or_default().push(now);
     }
 
-    /// A device that had these attempts in its hands is gone.
-    pub(crate) fn crashed(&self, uuid: &str, fences: impl Iterator<Item = String>) {
+    /// A device that has these attempts in its hands is cut off.
+    pub(crate) fn hurt(&self, uuid: &str, fences: Vec<String>) {
         let now = self.clock.now_us();
         let mut inner = self.lock();
         inner.harmed.extend(fences);

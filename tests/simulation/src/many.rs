@@ -10,7 +10,10 @@ use std::{
     thread,
 };
 
-use crate::world::{Failure, Plan, Report, run};
+use crate::{
+    plan::{Failure, Plan, Report},
+    world::run,
+};
 
 /// What came of many worlds.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 /// A network: each output is a multiple of its input, and something more.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Model {
     /// `model_…`
     pub(crate) id: String,
@@ -64,4 +64,9 @@ impl Model {
     pub(crate) fn file(factor: f32, more: f32) -> Bytes {
         format!("{factor} {more}").into()
     }
+}
+
+/// The numbers of an answer.
+pub(crate) fn floats_of(data: &serde_json::Value) -> Option<Vec<f32>> {
+    serde_json::from_value(data.clone()).ok()
 }

@@ -35,7 +35,7 @@ const MAX_ANSWER: usize = 64 << 20;
 
 /// How the functions are deployed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// As on AWS: each function has instances of its own, each of which runs one event at a time and
     /// dies with it.
     Functions,
@@ -78,7 +78,7 @@ impl Platform {
             store,
             weather,
             shape,
-            routes: light_registry::routes(),
+            routes: routes(),
             settings,
             sabotage,
             ports,
@@ -163,7 +163,10 @@ impl Platform {
 
     /// A request to the API; `None` when the caller gets no answer.
     pub(crate) async fn http(&self, request: Request<Body>) -> Option<(StatusCode, Bytes)> {
-        let function = self.serves(&request)?;
+        let Some(function) = self.serves(&request) else {
+            let path = request.uri().path();
+            return Some((StatusCode::NOT_FOUND, format!("no function serves {path}").into()));
+        };
         let routes = std::slice::from_ref(function);
         let answer = |instance: &Instance| {
             let router = match self.shape {
@@ -214,6 +217,18 @@ impl Platform {
         let picked = |route: &Route| pick(&route.entry).map(|entry| (route.clone(), entry));
         self.routes.iter().filter_map(picked).collect()
     }
+}
+
+/// The functions of the platform, but those that nothing but an engine or an adapter is behind: devices
+/// are simulated, and what they compute is.
+fn routes() -> Vec<Route> {
+    let computing = [
+        inference_routes::computing_routes(),
+        models::computing_routes(),
+        queues::computing_routes(),
+        schedules::computing_routes(),
+    ];
+    light_registry::routes().into_iter().chain(computing.into_iter().flatten()).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -73,6 +73,12 @@ impl Store {
         self.table.observe(observer);
     }
 
+    /// From now on a change of the feed is forgotten once all consumers that there are have read it: a
+    /// large world would not fit into memory otherwise.
+    pub fn forget_what_was_read(&self) {
+        self.table.feed.forget_what_was_read();
+    }
+
     /// Every item, in order.
     pub fn items(&self) -> Vec<(ports::Key, ports::Item)> {
         self.table.items()

@@ -1,6 +1,6 @@
 //! One world, from its seed to the judgement of what is left of it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{StreamExt, stream::FuturesUnordered};
@@ -12,7 +12,7 @@ use protocol::{
 };
 use serde_json::json;
 use service::{
-    App, INSPECT_FUNCTION, SESSIONS_QUEUE, Settings, Signature, WORK_QUEUE, access,
+    App, BATCH_QUEUE, INSPECT_FUNCTION, SESSIONS_QUEUE, Settings, Signature, WORK_QUEUE, access,
     idempotency::Commit,
     models::{self, About, Inspected, Upload},
 };
@@ -21,81 +21,15 @@ use crate::{
     Dice, SimClock, Store,
     clock::within,
     customer::{CUSTOMERS, Customer},
-    device::Device,
-    faults::{Faults, Sabotage},
+    device::{Device, Pace, Traits},
+    faults::Faults,
     judge::{self, Remains},
     ledger::Ledger,
     model::{Model, Poison},
+    plan::{Failure, Plan, Report},
     platform::{Platform, Shape},
     weather::Weather,
 };
-
-/// What a world is made of.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// What everything by chance follows from.
-    pub seed: u64,
-    /// How many devices there are.
-    pub devices: u64,
-    /// How many requests customers make.
-    pub tasks: u64,
-    /// What goes wrong.
-    pub faults: Faults,
-    /// What is switched off, to see that it is noticed.
-    pub sabotage: Option<Sabotage>,
-}
-
-/// Devices and requests of a world of the usual test run.
-const SHORT: (u64, u64) = (24, 160);
-
-impl Plan {
-    /// A small world in which everything goes wrong.
-    pub fn short(seed: u64) -> Self {
-        let (devices, tasks) = SHORT;
-        Self { seed, devices, tasks, faults: Faults::ALL, sabotage: None }
-    }
-}
-
-/// What came of a world in which nothing was wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// How the functions were deployed.
-    pub shape: &'static str,
-    /// How long it took, by its own time.
-    pub lasted: Duration,
-    /// Jobs by how they ended.
-    pub jobs: Vec<(&'static str, u64)>,
-    /// What else was counted.
-    pub counts: Vec<(&'static str, u64)>,
-}
-
-/// What was wrong with a world, and how it is seen again.
-#[derive(Debug)]
-pub struct Failure {
-    plan: Plan,
-    /// What must not be.
-    pub violation: String,
-}
-
-impl Failure {
-    /// Of its world.
-    pub fn seed(&self) -> u64 {
-        self.plan.seed
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Plan { seed, devices, tasks, faults, .. } = self.plan;
-        writeln!(f, "{}", self.violation)?;
-        write!(
-            f,
-            "again: cargo xtask simulate --from {seed} --seeds 1 --devices {devices} --tasks {tasks} --faults {faults}"
-        )
-    }
-}
-
-impl std::error::Error for Failure {}
 
 /// How often, of 1, an input is poison.
 const POISON: f64 = 0.03;
@@ -132,17 +66,18 @@ pub fn run(plan: Plan) -> Result<Report, Box<Failure>> {
     }
 }
 
-struct World {
+/// The platform, and everything around it.
+pub(crate) struct World {
     plan: Plan,
-    dice: Arc<Dice>,
-    clock: Arc<SimClock>,
-    store: Store,
-    platform: Arc<Platform>,
-    ledger: Arc<Ledger>,
+    pub(crate) dice: Arc<Dice>,
+    pub(crate) clock: Arc<SimClock>,
+    pub(crate) store: Store,
+    pub(crate) platform: Arc<Platform>,
+    pub(crate) ledger: Arc<Ledger>,
 }
 
 impl World {
-    fn new(plan: Plan, dice: Arc<Dice>, clock: Arc<SimClock>) -> Self {
+    pub(crate) fn new(plan: Plan, dice: Arc<Dice>, clock: Arc<SimClock>) -> Self {
         let store = Store::new(clock.clone(), dice.clone());
         let weather = Weather::new(dice.clone(), plan.faults);
         let shape = if dice.happens(0.5) { Shape::Functions } else { Shape::Process };
@@ -151,6 +86,7 @@ impl World {
             admin_key_hash: access::hash("operator"),
             chosen_keys: false,
             public_url: None,
+            bounded_answers: shape == Shape::Functions,
             upload_limit: 4 << 20,
             uploads: Default::default(),
             lease: Default::default(),
@@ -183,13 +119,14 @@ impl World {
         self.clock.sleep(SETTLING).await;
         self.seen()?;
         let lease = *app.lease();
-        let garbage = if self.is_disturbed() { 2 * GARBAGE as usize } else { 0 };
+        let garbage = if self.is_disturbed() { 3 * GARBAGE as usize } else { 0 };
         let (store, ledger) = (&self.store, &*self.ledger);
         Remains { store, ledger, lease, garbage }.judge()?;
         Ok(self.report())
     }
 
-    fn seen(&self) -> Result<(), String> {
+    /// What was seen that must not be.
+    pub(crate) fn seen(&self) -> Result<(), String> {
         self.ledger.violation().map_or(Ok(()), Err)
     }
 
@@ -198,7 +135,10 @@ impl World {
     }
 
     /// Customers with their keys, and models that all of them may use.
-    async fn prepare(&self, app: &App) -> service::Result<(Vec<String>, Arc<Vec<Model>>)> {
+    pub(crate) async fn prepare(
+        &self,
+        app: &App,
+    ) -> service::Result<(Vec<String>, Arc<Vec<Model>>)> {
         self.store.functions().register(INSPECT_FUNCTION, Duration::from_secs(10), inspect);
         let mut keys = Vec::new();
         let mut models = Vec::new();
@@ -230,16 +170,16 @@ impl World {
     fn connect(&self, keys: &[String], models: &Arc<Vec<Model>>) {
         for number in 0..self.plan.devices {
             let off_ms = self.plan.faults.clock_off.as_millis() as u64;
-            let device = Device::new(
-                format!("device-{number}"),
-                keys[number as usize % keys.len()].clone(),
-                if self.dice.happens(0.5) { Share::Everyone } else { Share::Own },
-                self.dice.between(1, 3) as u32,
-                self.dice.between(0, 2 * off_ms) as i64 - off_ms as i64,
-                models.clone(),
-                self.platform.clone(),
-                self.ledger.clone(),
-            );
+            let traits = Traits {
+                uuid: format!("device-{number}").into(),
+                key: keys[number as usize % keys.len()].clone(),
+                share: if self.dice.happens(0.5) { Share::Everyone } else { Share::Own },
+                slots: self.dice.between(1, 3) as u32,
+                clock_off_ms: self.dice.between(0, 2 * off_ms) as i64 - off_ms as i64,
+                pace: Pace::default(),
+            };
+            let (platform, ledger) = (self.platform.clone(), self.ledger.clone());
+            let device = Device::new(traits, models.clone(), platform, ledger);
             let (clock, after) =
                 (self.clock.clone(), Duration::from_millis(self.dice.below(10_000)));
             tokio::spawn(async move {
@@ -259,7 +199,7 @@ impl World {
             let after = Duration::from_secs(self.dice.below(60));
             tokio::spawn(async move {
                 clock.sleep(after).await;
-                for queue in [WORK_QUEUE, SESSIONS_QUEUE] {
+                for queue in [WORK_QUEUE, BATCH_QUEUE, SESSIONS_QUEUE] {
                     let garbage = json!({ "garbage": true });
                     queues
                         .send(queue, &garbage, Duration::ZERO)
@@ -297,22 +237,42 @@ impl World {
             } else {
                 Poison::None
             };
-            let customer = Customer {
-                number,
-                key: keys[number].clone(),
-                foreign_key: keys[(number + 1) % keys.len()].clone(),
-                models: models.clone(),
-                platform: self.platform.clone(),
-                ledger: self.ledger.clone(),
-                clock: self.clock.clone(),
-            };
+            let customer = self.customer(number, keys, models);
             let (clock, after) = (self.clock.clone(), self.dice.duration(Duration::ZERO, last));
             tokio::spawn(async move {
                 clock.sleep(Duration::from_secs(15) + after).await;
                 customer.ask(poison).await;
             })
         });
-        asked.collect()
+        let mut asking: FuturesUnordered<_> = asked.collect();
+        let is_foul = self.is_disturbed();
+        asking.extend((0..self.plan.batches).map(|_| {
+            let number = self.dice.below(keys.len() as u64) as usize;
+            let customer = self.customer(number, keys, models);
+            let (clock, after) = (self.clock.clone(), self.dice.duration(Duration::ZERO, last));
+            tokio::spawn(async move {
+                clock.sleep(Duration::from_secs(15) + after).await;
+                customer.ask_many(is_foul).await;
+            })
+        }));
+        asking
+    }
+
+    pub(crate) fn customer(
+        &self,
+        number: usize,
+        keys: &[String],
+        models: &Arc<Vec<Model>>,
+    ) -> Customer {
+        Customer {
+            number,
+            key: keys[number].clone(),
+            foreign_key: keys[(number + 1) % keys.len()].clone(),
+            models: models.clone(),
+            platform: self.platform.clone(),
+            ledger: self.ledger.clone(),
+            clock: self.clock.clone(),
+        }
     }
 
     fn report(&self) -> Report {

@@ -6,12 +6,14 @@ use dcmp_simulation::{Plan, Sabotage, run_all};
 /// How many worlds may pass before one is broken.
 const SEEDS: u64 = 8;
 
-fn is_seen(sabotage: Sabotage, expected: &str) {
+/// One of these is said of a world in which that was switched off.
+fn is_seen(sabotage: Sabotage, expected: &[&str]) {
     let reports = run_all(0..SEEDS, |seed| Plan { sabotage: Some(sabotage), ..Plan::short(seed) });
     for failure in &reports.broken {
         println!("{sabotage:?}, seed {}: {failure}", failure.seed());
     }
-    let seen = reports.broken.iter().any(|failure| failure.violation.contains(expected));
+    let says = |said: &&str| reports.broken.iter().any(|failure| failure.violation.contains(said));
+    let seen = expected.iter().any(says);
     assert!(seen, "{sabotage:?} was switched off, and nobody saw it in {SEEDS} worlds");
     // whoever reads it can run it again
     let line = reports.broken[0].to_string();
@@ -20,15 +22,15 @@ fn is_seen(sabotage: Sabotage, expected: &str) {
 
 #[test]
 fn without_the_fence_replaced_attempts_count() {
-    is_seen(Sabotage::Fence, "an attempt that was not live");
+    is_seen(Sabotage::Fence, &["an attempt that was not live", "was changed afterwards"]);
 }
 
 #[test]
 fn without_idempotency_what_ended_goes_on() {
-    is_seen(Sabotage::Idempotency, "was changed afterwards");
+    is_seen(Sabotage::Idempotency, &["was changed afterwards"]);
 }
 
 #[test]
 fn without_the_sweep_some_jobs_never_end() {
-    is_seen(Sabotage::Sweep, "customers still wait");
+    is_seen(Sabotage::Sweep, &["never ended", "customers still wait", "had attempts left"]);
 }

@@ -8,8 +8,11 @@ fn where_nothing_goes_wrong_everything_completes() {
     let reports = run_all(0..6, |seed| Plan { faults: Faults::NONE, ..Plan::short(seed) });
     assert!(reports.broken.is_empty(), "{}", reports.broken[0]);
     for (seed, report) in reports.kept {
-        let completed = vec![("completed", Plan::short(seed).tasks)];
-        assert_eq!(report.jobs, completed, "seed {seed}");
+        let wanted: u64 = report.jobs.iter().map(|(_, count)| count).sum();
+        assert_eq!(wanted, Plan::short(seed).tasks, "seed {seed}");
+        let ended: Vec<_> = report.jobs.iter().map(|(state, _)| *state).collect();
+        // some change their minds
+        assert!(ended.iter().all(|state| matches!(*state, "completed" | "cancelled")), "{ended:?}");
     }
 }
 

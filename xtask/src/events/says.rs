@@ -185,6 +185,7 @@ pub(super) fn frame(kind: &str) -> Result<String> {
         }),
         "heartbeat" => encode(&Heartbeat {
             slots_free: 0,
+            batches: 0,
             models: vec![Checksum::of(FILE).to_string()],
             metrics: Metrics { cpu_percent: 12.5, memory_mb: 210.0, ..Metrics::default() },
         }),

@@ -39,6 +39,7 @@ impl World {
             upload_limit: 4 << 20,
             uploads,
             lease: Default::default(),
+            bounded_answers: false,
         };
         let app = App::new(store.ports(), settings, None);
         for route in dcmp_compute::routes() {

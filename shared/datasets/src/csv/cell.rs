@@ -69,10 +69,10 @@ impl Look {
                 self.column.note_text(cell);
             }
         }
-        if value != Value::Null {
-            if let Some(labels) = &mut self.labels {
-                labels.add_text(cell.trim());
-            }
+        if value != Value::Null
+            && let Some(labels) = &mut self.labels
+        {
+            labels.add_text(cell.trim());
         }
     }
 

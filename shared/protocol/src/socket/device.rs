@@ -112,12 +112,19 @@ pub struct Capabilities {
 pub struct Heartbeat {
     /// Slots without work.
     pub slots_free: u32,
+    /// Pieces of batches in hand, beside the slots.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub batches: u32,
     /// Checksums of the models that it has loaded.
     #[serde(default)]
     pub models: Vec<String>,
     /// How the machine is doing.
     #[serde(default)]
     pub metrics: Metrics,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// How a machine is doing.

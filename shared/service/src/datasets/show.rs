@@ -11,7 +11,7 @@ use super::{
     inspect,
     stored::{self, Record},
 };
-use crate::{App, Result, table, time};
+use crate::{App, Error, Result, table, time};
 
 /// A dataset of the customer's.
 pub async fn show(app: &App, customer: &str, id: &str) -> Result<rest::Dataset> {
@@ -19,12 +19,18 @@ pub async fn show(app: &App, customer: &str, id: &str) -> Result<rest::Dataset> 
     complete(app, summary(&record)).await
 }
 
-/// A dataset with what its file holds, if it is ready.
+/// A dataset with what its file holds, if it is ready. Of one that was deleted meanwhile that is gone.
 pub async fn complete(app: &App, summary: rest::Summary) -> Result<rest::Dataset> {
-    if summary.status != Status::Ready.name() {
-        return Ok(rest::Dataset { summary, schema: None, statistics: None, labels: None });
-    }
-    let Content { schema, labels, .. } = inspect::content(app, &summary.id).await?;
+    let content = match summary.status == Status::Ready.name() {
+        true => inspect::content(app, &summary.id).await,
+        false => Err(Error::no_dataset(&summary.id)),
+    };
+    let Content { schema, labels, .. } = match content {
+        Err(Error::NotFound(_)) => {
+            return Ok(rest::Dataset { summary, schema: None, statistics: None, labels: None });
+        }
+        content => content?,
+    };
     let statistics = schema.iter().map(|field| (field.name.clone(), field.statistics.clone()));
     let column = |Field { name, dtype, shape, .. }: &Field| rest::Column {
         name: name.clone(),

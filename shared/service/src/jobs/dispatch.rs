@@ -12,6 +12,9 @@ use crate::{
     jobs, models, parked, usual,
 };
 
+/// For how long after a call that died its request may come again, with the input that only it has.
+const AGAIN_US: u64 = 600_000_000;
+
 /// What came of looking for a device.
 pub(crate) enum Found {
     /// Nothing is to be done: the job is over, attended, or in the hands of a device.
@@ -72,8 +75,9 @@ pub(crate) async fn find_device(app: &App, id: &str, has_room: bool) -> Result<F
         None => jobs::inputs(app, &job).await?,
     };
     let Some(inputs) = inputs else {
-        // the device that has it was given them
-        if is_working {
+        // the device that has it was given them, or the request comes again and brings them
+        let may_come = job.body_hash.is_some() && now < job.attended_until_us + AGAIN_US;
+        if is_working || may_come {
             return Ok(Found::Settled);
         }
         let message = "the call that brought the input ended before it was stored";

@@ -1,11 +1,12 @@
 //! What is refused, and what is answered to a request that comes twice.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use dcmp_service::{Error, inference::Submitted};
+use dcmp_service::{Error, inference::Submitted, sweep};
+use futures::future::Either;
 use serde_json::{Value, json};
 
-use crate::support::{Gate, Platform, rows};
+use crate::support::{Device, Gate, Platform, rows};
 
 #[tokio::test]
 async fn a_request_that_comes_twice_is_answered_as_the_first_time() {
@@ -41,6 +42,49 @@ async fn so_is_one_whose_caller_stopped_waiting() {
     let task = device.task().await;
     device.finishes(&task).await;
     assert_eq!(submit().await, first);
+}
+
+/// The call of a large input was killed, and the device that had the only copy of it goes away: before
+/// the request comes again, or afterwards.
+#[tokio::test]
+async fn a_request_that_comes_again_brings_the_input_of_a_call_that_died() {
+    for lost_first in [false, true] {
+        let platform = Platform::start().await;
+        let model = platform.model().await;
+        let mut device = platform.device("desk").await;
+        let body = json!({ "model_id": model, "input": rows(400) });
+        let died = {
+            let call = platform.infer_once(body.clone(), Some("key"));
+            let received = device.task();
+            futures::pin_mut!(call, received);
+            match futures::future::select(call, received).await {
+                Either::Left(_) => panic!("the call ended"),
+                Either::Right((task, _)) => task,
+            }
+        };
+        platform.pass(Duration::from_secs(31));
+        let again = async || match platform.infer_once(body.clone(), Some("key")).await.unwrap() {
+            Submitted::Accepted(accepted) => assert_eq!(accepted.job_id, died.task_id),
+            Submitted::Ended(job) => panic!("it was waited for: {job:?}"),
+        };
+        let lose = async |device: &mut Device<'_>| {
+            device.disconnect().await;
+            platform.fold().await;
+            sweep::all(&platform.app).await.unwrap();
+            platform.work().await;
+        };
+        if lost_first {
+            lose(&mut device).await;
+            again().await;
+        } else {
+            again().await;
+            lose(&mut device).await;
+        }
+        let mut other = platform.device("lap").await;
+        platform.work().await;
+        let task = other.next_task().await;
+        assert_eq!((task.task_id, task.inputs), (died.task_id, died.inputs), "{lost_first}");
+    }
 }
 
 fn path(refused: Result<Submitted, Error>) -> String {

@@ -44,6 +44,32 @@ async fn a_job_on_the_platforms_own_device_runs_once() {
     assert_eq!((platform.job(&id).await.state, engine.begun()), (State::Completed, 1));
 }
 
+/// The first batch of the feed listed the job, and was brought again together with the job's end.
+#[tokio::test]
+async fn a_job_that_is_over_does_not_stay_on_the_list_of_open_ones() {
+    let platform = Platform::start().await;
+    let model = platform.model().await;
+    let mut device = platform.device("desk").await;
+    let id = platform.submit(&model).await;
+    let all = async || platform.app.ports.changes.read("replayed", 1000, Duration::ZERO).await;
+    dcmp_service::fold::batch(&platform.app, all().await.unwrap()).await.unwrap();
+    let task = device.task().await;
+    device.finishes(&task).await;
+    dcmp_service::fold::batch(&platform.app, all().await.unwrap()).await.unwrap();
+    let is_listed = async || {
+        for shard in 0..8 {
+            if platform.get(&format!("OPEN#{shard}"), &id).await.is_some() {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(is_listed().await, "the feed alone takes it off");
+    platform.pass(Duration::from_secs(61));
+    sweep::all(&platform.app).await.unwrap();
+    assert!(!is_listed().await);
+}
+
 #[tokio::test]
 async fn parked_jobs_cost_the_sweep_nothing() {
     let platform = Platform::start().await;

@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use dcmp_service::{SESSIONS_QUEUE, access, devices, idempotency::Commit, sessions};
 use domain::job::State;
-use protocol::socket::{DeclineReason, Fault};
+use protocol::socket::{DeclineReason, Fault, Heartbeat, Metrics};
 use serde_json::json;
 
 use crate::support::{Platform, hello};
@@ -162,6 +162,23 @@ async fn nothing_is_written_of_a_device_that_is_idle_as_before() {
     device.beats(4, vec![one.clone()]).await;
     device.beats(4, Vec::new()).await;
     assert_eq!(device.stored().await.version, before.version + 4);
+}
+
+#[tokio::test]
+async fn pieces_of_batches_renew_the_lease() {
+    let platform = Platform::start().await;
+    let device = platform.device("one").await;
+    let before = device.stored().await;
+    for beats in 1..4 {
+        platform.pass(Duration::from_secs(5));
+        let models = Vec::new();
+        device
+            .says(Heartbeat { slots_free: 4, batches: 1, models, metrics: Metrics::default() })
+            .await;
+        let stored = device.stored().await;
+        assert!(stored.renewed_ms >= before.renewed_ms + 5_000 * beats, "{stored:?}");
+        assert_eq!(stored.slots_free, 4, "calls find room beside them");
+    }
 }
 
 #[tokio::test]

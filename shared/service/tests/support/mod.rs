@@ -562,7 +562,10 @@ impl Device<'_> {
     }
 
     pub async fn beats(&self, slots_free: u32, models: Vec<String>) {
-        let beat = Heartbeat { slots_free, models, metrics: Metrics::default() };
+        self.says(Heartbeat { slots_free, batches: 0, models, metrics: Metrics::default() }).await;
+    }
+
+    pub async fn says(&self, beat: Heartbeat) {
         let known = self.known().await.unwrap();
         sessions::heartbeat(&self.platform.app, &known, beat).await.unwrap();
     }

@@ -1,7 +1,9 @@
-//! What a device has in hand, from `taskRun` to `taskAck`.
+//! What a device has in hand, from `taskRun` to `taskAck`, in two lanes: tasks that somebody waits for,
+//! and pieces of batches beside them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use domain::fleet::{BATCHES_PER_SLOT, WAITING_PER_SLOT};
 use protocol::socket::TaskRun;
 
 /// Which attempt.
@@ -27,18 +29,43 @@ enum Phase {
 }
 
 #[derive(Default)]
-pub(super) struct Desk {
-    phases: BTreeMap<(String, String), Phase>,
+struct Lane {
     waiting: VecDeque<Ids>,
     running: u32,
+}
+
+impl Lane {
+    fn open(&self) -> u32 {
+        self.running + self.waiting.len() as u32
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Desk {
+    phases: BTreeMap<(String, String), Phase>,
+    tasks: Lane,
+    batches: Lane,
     /// Attempts that are over.
     over: BTreeSet<(String, String)>,
 }
 
 impl Desk {
-    /// Tasks that wait or run.
-    pub(super) fn open(&self) -> u32 {
-        self.running + self.waiting.len() as u32
+    fn lane(&mut self, run: &TaskRun) -> &mut Lane {
+        if run.stacked.is_some() { &mut self.batches } else { &mut self.tasks }
+    }
+
+    /// Tasks on the slots, and whatever waits or runs.
+    pub(super) fn open(&self) -> (u32, u32) {
+        (self.tasks.open(), self.tasks.open() + self.batches.open())
+    }
+
+    /// Whether there is room for one more.
+    pub(super) fn has_room(&mut self, run: &TaskRun, slots: u32) -> bool {
+        let places = match run.stacked {
+            Some(_) => BATCHES_PER_SLOT,
+            None => 1 + WAITING_PER_SLOT,
+        };
+        self.lane(run).open() < slots * places
     }
 
     /// Every attempt in hand.
@@ -65,30 +92,36 @@ impl Desk {
     }
 
     pub(super) fn admit(&mut self, ids: Ids, run: TaskRun) {
+        self.lane(&run).waiting.push_back(ids.clone());
         self.phases.insert(ids.key(), Phase::Open { run: Box::new(run), cancelled: false });
-        self.waiting.push_back(ids);
     }
 
-    /// The next one that runs, if one may.
-    pub(super) fn start(&mut self, slots: u32) -> Option<Ids> {
-        if self.running >= slots {
-            return None;
-        }
-        let next = self.waiting.pop_front()?;
-        self.running += 1;
-        Some(next)
+    /// The next one that runs, if one may, and of how many requests it is if it is a piece of a batch.
+    pub(super) fn start(&mut self, slots: u32) -> Option<(Ids, Option<u32>)> {
+        let lanes = [&mut self.tasks, &mut self.batches].into_iter();
+        let lane =
+            lanes.into_iter().find(|lane| lane.running < slots && !lane.waiting.is_empty())?;
+        let next = lane.waiting.pop_front()?;
+        lane.running += 1;
+        let requests = match self.phases.get(&next.key()) {
+            Some(Phase::Open { run, .. }) => run.stacked,
+            _ => None,
+        };
+        Some((next, requests))
     }
 
     /// One has run: what it was, unless nobody wants it any more.
     pub(super) fn take_run(&mut self, ids: &Ids) -> Option<TaskRun> {
-        self.running = self.running.saturating_sub(1);
-        match self.phases.remove(&ids.key()) {
-            Some(Phase::Open { run, cancelled: false }) => Some(*run),
-            _ => {
-                self.over.insert(ids.key());
-                None
-            }
+        let Some(Phase::Open { run, cancelled }) = self.phases.remove(&ids.key()) else {
+            return None;
+        };
+        let lane = self.lane(&run);
+        lane.running = lane.running.saturating_sub(1);
+        if cancelled {
+            self.over.insert(ids.key());
+            return None;
         }
+        Some(*run)
     }
 
     pub(super) fn finish(&mut self, ids: Ids, frame: String) {
@@ -97,24 +130,23 @@ impl Desk {
 
     /// The platform has the result: what was said.
     pub(super) fn forget(&mut self, ids: &Ids) -> Option<String> {
-        match self.phases.get(&ids.key()) {
-            Some(Phase::Result(_)) => {}
-            _ => return None,
-        }
+        let Some(Phase::Result(frame)) = self.phases.get(&ids.key()) else { return None };
+        let frame = frame.clone();
+        self.phases.remove(&ids.key());
         self.over.insert(ids.key());
-        match self.phases.remove(&ids.key()) {
-            Some(Phase::Result(frame)) => Some(frame),
-            _ => None,
-        }
+        Some(frame)
     }
 
     /// Nobody wants it any more.
     pub(super) fn cancel(&mut self, ids: &Ids) {
-        if let Some(place) = self.waiting.iter().position(|waiting| waiting.key() == ids.key()) {
-            self.waiting.remove(place);
-            self.phases.remove(&ids.key());
-            self.over.insert(ids.key());
-            return;
+        for lane in [&mut self.tasks, &mut self.batches] {
+            if let Some(place) = lane.waiting.iter().position(|waiting| waiting.key() == ids.key())
+            {
+                lane.waiting.remove(place);
+                self.phases.remove(&ids.key());
+                self.over.insert(ids.key());
+                return;
+            }
         }
         match self.phases.get_mut(&ids.key()) {
             Some(Phase::Open { cancelled, .. }) => *cancelled = true,

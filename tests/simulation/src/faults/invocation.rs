@@ -43,7 +43,7 @@ pub(super) enum Moment {
 
 /// What came of a run.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Ended<T> {
+pub(crate) enum Ended<T> {
     /// It returned.
     Returned(T),
     /// It was killed.
@@ -52,7 +52,7 @@ pub enum Ended<T> {
 
 impl<T> Ended<T> {
     /// What it returned.
-    pub fn returned(self) -> Option<T> {
+    pub(crate) fn returned(self) -> Option<T> {
         match self {
             Self::Returned(value) => Some(value),
             Self::Killed => None,

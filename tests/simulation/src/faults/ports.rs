@@ -43,9 +43,7 @@ impl Faulty {
         let Some(invocation) = Invocation::current() else { return call.await };
         let (dice, faults) = (&self.weather.dice, self.weather.faults());
         let number = invocation.call();
-        if self.weather.is_foul() {
-            self.ports.clock.sleep(dice.duration(Duration::ZERO, LONGEST_CALL)).await;
-        }
+        self.ports.clock.sleep(dice.duration(Duration::ZERO, LONGEST_CALL)).await;
         invocation.survive(number, Moment::Before).await;
         if dice.happens(faults.refused) {
             return Err(Error::Unavailable("it did not take place".to_owned()));

@@ -175,7 +175,7 @@ async fn close(platform: &Platform, id: String) {
 
 impl Shape {
     /// As it is shown.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Functions => "functions",
             Self::Process => "process",

@@ -1,7 +1,7 @@
 //! The change feed, and waiting for one item.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -29,11 +29,22 @@ type Watches = Arc<Mutex<HashMap<Key, Vec<Arc<Slot>>>>>;
 
 #[derive(Default)]
 struct Inner {
-    shards: [Vec<Change>; SHARDS],
+    shards: [Shard; SHARDS],
     /// How many changes of each shard a consumer is done with.
     consumers: BTreeMap<String, [usize; SHARDS]>,
     /// The shard that is read next.
     turn: usize,
+    /// Whether changes are forgotten that every consumer has read.
+    forgets: bool,
+}
+
+/// A part of the feed.
+#[derive(Default)]
+struct Shard {
+    /// The changes that are kept.
+    changes: VecDeque<Change>,
+    /// How many were forgotten before them.
+    forgotten: usize,
 }
 
 /// What a watch knows of its item.
@@ -44,6 +55,11 @@ struct Slot {
 }
 
 impl Feed {
+    /// From now on a change is forgotten once all consumers that there are have read it.
+    pub(super) fn forget_what_was_read(&self) {
+        lock(&self.inner).forgets = true;
+    }
+
     /// One more change. All changes of a partition are in one shard.
     pub(super) fn push(&self, token: Token, key: Key, old: Option<Item>, new: Option<Item>) {
         if let Some(slots) = lock(&self.watches).get(&key) {
@@ -54,23 +70,33 @@ impl Feed {
         }
         let shard = key.partition.bytes().map(usize::from).sum::<usize>() % SHARDS;
         let mut inner = lock(&self.inner);
-        let sequence = (inner.shards[shard].len() as u64 + 1).into();
+        let Shard { changes, forgotten } = &mut inner.shards[shard];
+        let sequence = ((*forgotten + changes.len()) as u64 + 1).into();
         let place = Place { shard: format!("shard-{shard}").into(), sequence };
-        inner.shards[shard].push(Change { place, key, old, new });
+        changes.push_back(Change { place, key, old, new });
         self.news.notify_waiters();
     }
 }
 
 impl Inner {
+    /// Forgets what every consumer has read of a shard.
+    fn forget(&mut self, shard: usize) {
+        let read = self.consumers.values().map(|done| done[shard]).min().unwrap_or(0);
+        let Shard { changes, forgotten } = &mut self.shards[shard];
+        changes.drain(..read.saturating_sub(*forgotten).min(changes.len()));
+        *forgotten = read.max(*forgotten);
+    }
+
     /// The next batch of whichever shard has one, in turns.
     fn next(&mut self, consumer: &str, max: usize) -> Vec<Change> {
         let done = self.consumers.get(consumer).copied().unwrap_or_default();
         self.turn += 1;
         for offset in 0..SHARDS {
             let shard = (self.turn + offset) % SHARDS;
-            let rest = &self.shards[shard][done[shard]..];
-            if !rest.is_empty() {
-                return rest.iter().take(max).cloned().collect();
+            let Shard { changes, forgotten } = &self.shards[shard];
+            let read = done[shard].saturating_sub(*forgotten);
+            if read < changes.len() {
+                return changes.range(read..).take(max).cloned().collect();
             }
         }
         Vec::new()
@@ -102,6 +128,9 @@ impl Changes for Table {
         let done = inner.consumers.entry(consumer.to_owned()).or_default();
         let done = done.get_mut(shard).ok_or_else(invalid)?;
         *done = sequence.max(*done);
+        if inner.forgets {
+            inner.forget(shard);
+        }
         Ok(())
     }
 

@@ -75,7 +75,8 @@ async fn look(app: &App, record: &Record, row: &Row) -> Result<(), Failed> {
 async fn settle(app: &App, id: &str, read: Result<u64, String>) -> Result<()> {
     loop {
         let record = match stored::load(app, id).await {
-            Err(Error::NotFound(_)) => return Ok(()),
+            // and its files with it, before these were written
+            Err(Error::NotFound(_)) => return remove_files(app, id).await,
             record => record?,
         };
         if record.status != Status::Validating {

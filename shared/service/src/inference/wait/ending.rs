@@ -8,7 +8,7 @@ use domain::{
 };
 
 use super::{
-    super::{Submitted, accepted, repeated, show},
+    super::{Again, Submitted, accepted, repeated, show},
     Applied, Waiting,
 };
 use crate::{Error, Result, attempts, jobs};
@@ -30,7 +30,9 @@ impl Waiting<'_> {
 
     /// The answer to another request with the same key.
     pub(super) async fn repeated(&self) -> Result<Submitted> {
-        repeated(self.app, &self.job, self.body_hash.as_deref()).await
+        let (body_hash, record) = (self.body_hash.as_deref(), &*self.record);
+        let again = Again { body_hash, record, inputs: &self.inputs };
+        repeated(self.app, self.job.clone(), again).await
     }
 
     /// Nothing that could run it is connected. It may have been on record for a device that turned

@@ -20,6 +20,8 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) fn new(base: &str, header: &'static str, key: &str) -> Result<Self> {
+        // a second one in a process is no harm
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?;
         Ok(Self { http, base: format!("{base}/api/v1"), header, key: key.to_owned() })
     }

@@ -6,7 +6,10 @@ use api::{
     Result,
     form::{malformed, read_field, twice},
 };
-use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
+use axum::{
+    extract::{DefaultBodyLimit, FromRequest, Multipart, Request},
+    http::header::CONTENT_LENGTH,
+};
 use bytes::Bytes;
 use ports::Checksum;
 use service::{
@@ -26,6 +29,11 @@ const MAX_TEXTS: usize = 64 << 10;
 /// checksum.
 pub(crate) async fn read(mut request: Request, limit: usize) -> Result<(Upload, String)> {
     let limit = limit.min(MAX_FILE);
+    let announced = request.headers().get(CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit + MAX_TEXTS) {
+        return Err(Error::TooLarge(too_large(limit)).into());
+    }
     DefaultBodyLimit::max(limit + MAX_TEXTS).apply(&mut request);
     let mut form = Multipart::from_request(request, &()).await.map_err(|_| {
         Error::UnsupportedMediaType(
@@ -43,13 +51,7 @@ pub(crate) async fn read(mut request: Request, limit: usize) -> Result<(Upload, 
         }
         let (is_known, fingerprint) = if name == "file" {
             upload.about.file_name = field.file_name().map(str::to_owned);
-            let too_large = || {
-                format!(
-                    "`{name}` is over the limit of {limit} bytes for one request; announce it as JSON \
-                     and send it in parts, as `dcmp dataset upload` does"
-                )
-            };
-            upload.bytes = read_field(field, limit, too_large).await?;
+            upload.bytes = read_field(field, limit, || too_large(limit)).await?;
             let checksum = Checksum::of(&upload.bytes).to_string();
             (true, idempotency::fingerprint(&[&name, &checksum]))
         } else {
@@ -75,6 +77,13 @@ pub(crate) async fn read(mut request: Request, limit: usize) -> Result<(Upload, 
     fingerprints.sort_unstable();
     let fingerprints: Vec<_> = fingerprints.iter().map(String::as_str).collect();
     Ok((upload, idempotency::fingerprint(&fingerprints)))
+}
+
+fn too_large(limit: usize) -> String {
+    format!(
+        "the file is over the limit of {limit} bytes for one request; announce it as JSON and send it in \
+         parts, as `dcmp dataset upload` does"
+    )
 }
 
 /// Whether it is a field that somebody knows; others are ignored, as in JSON bodies.

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, bail, ensure};
 use protocol::tensor::{Named, Tensor};
 
 use super::{
@@ -105,9 +105,10 @@ fn python(arguments: &Arguments, subject: &Subject, inputs: usize) -> Result<Opt
         let said = String::from_utf8(said)?;
         let numbers: Vec<f64> =
             said.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-        let [seconds, megabytes] =
-            <[f64; 2]>::try_from(numbers).ok().with_context(|| format!("the loop said {said}"))?;
-        Ok((seconds, megabytes))
+        match numbers[..] {
+            [seconds, megabytes] => Ok((seconds, megabytes)),
+            _ => bail!("the loop said {said}"),
+        }
     };
     let runs: Vec<_> = (0..RUNS).map(|_| measure()).collect::<Result<_>>()?;
     let computed = inputs as f64 / median(runs.iter().map(|(seconds, _)| *seconds));

@@ -114,7 +114,7 @@ impl Batches {
     /// Begins, and waits until devices work on them.
     fn begin(customer: &Customer, model: &str, dataset: &str) -> Result<Self> {
         let over = Arc::new(AtomicBool::new(false));
-        let (customer, model, ended) = (customer.clone(), model.to_owned(), over.clone());
+        let (customer, model, ended) = (customer.elsewhere()?, model.to_owned(), over.clone());
         let inputs = Inputs::Dataset(dataset.to_owned());
         let (begun, is_begun) = std::sync::mpsc::channel();
         let work = move || {

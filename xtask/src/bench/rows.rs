@@ -31,23 +31,29 @@ impl Subject {
         std::iter::once(inputs).chain(self.row.iter().copied()).collect()
     }
 
-    /// So many inputs, one after the other, in hundredths from 0 to 1.
+    /// So many inputs, one after the other.
     pub(super) fn values(&self, inputs: usize) -> Vec<f32> {
-        let mut state = 1_u32;
-        let mut next = || {
-            // Numerical Recipes' generator: the same numbers each time
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 16) % 101
-        };
-        (0..inputs * self.numbers()).map(|_| next() as f32 / 100.0).collect()
+        self.hundredths(inputs).map(|number| number as f32 / 100.0).collect()
     }
 
     /// So many inputs as a request has them.
     pub(super) fn json(&self, inputs: usize) -> Value {
         let shape = self.shape(1);
-        let values = self.values(inputs);
-        let tensor = |data: &[f32]| json!({ "data": data, "shape": shape });
+        // as text they are short only as they are meant
+        let values: Vec<f64> =
+            self.hundredths(inputs).map(|number| f64::from(number) / 100.0).collect();
+        let tensor = |data: &[f64]| json!({ "data": data, "shape": shape });
         values.chunks(self.numbers()).map(tensor).collect()
+    }
+
+    /// Their numbers, from 0 to 1.
+    fn hundredths(&self, inputs: usize) -> impl Iterator<Item = u32> {
+        let mut state = 1_u32;
+        (0..inputs * self.numbers()).map(move |_| {
+            // Numerical Recipes' generator: the same numbers each time
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) % 101
+        })
     }
 
     /// So many inputs as NumPy's file.

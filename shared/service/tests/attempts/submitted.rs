@@ -73,14 +73,14 @@ async fn a_request_that_comes_again_brings_the_input_of_a_call_that_died() {
             sweep::all(&platform.app).await.unwrap();
             platform.work().await;
         };
-        if lost_first {
-            lose(&mut device).await;
+        if !lost_first {
             again().await;
-        } else {
-            again().await;
-            lose(&mut device).await;
         }
+        lose(&mut device).await;
         let mut other = platform.device("lap").await;
+        if lost_first {
+            again().await;
+        }
         platform.work().await;
         let task = other.next_task().await;
         assert_eq!((task.task_id, task.inputs), (died.task_id, died.inputs), "{lost_first}");

@@ -7,8 +7,8 @@ use api::{
     form::{malformed, read_field, twice},
 };
 use axum::{
-    extract::{DefaultBodyLimit, FromRequest, Multipart, Request, multipart::MultipartError},
-    http::StatusCode,
+    extract::{DefaultBodyLimit, FromRequest, Multipart, Request},
+    http::header::CONTENT_LENGTH,
 };
 use bytes::Bytes;
 use ports::Checksum;
@@ -29,6 +29,11 @@ const MAX_TEXTS: usize = 64 << 10;
 /// checksum.
 pub(crate) async fn read(mut request: Request, limit: usize) -> Result<(Upload, String)> {
     let limit = limit.min(MAX_FILE);
+    let announced = request.headers().get(CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit + MAX_TEXTS) {
+        return Err(Error::TooLarge(too_large(limit)).into());
+    }
     DefaultBodyLimit::max(limit + MAX_TEXTS).apply(&mut request);
     let mut form = Multipart::from_request(request, &()).await.map_err(|_| {
         Error::UnsupportedMediaType(
@@ -39,12 +44,7 @@ pub(crate) async fn read(mut request: Request, limit: usize) -> Result<(Upload, 
     })?;
     let mut upload = Upload { bytes: Bytes::new(), about: About::default() };
     let (mut known, mut fingerprints, mut left) = (BTreeSet::new(), Vec::new(), MAX_TEXTS);
-    let refused = |error: MultipartError| match error.status() {
-        // by its announced length, before any of it is read
-        StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge(too_large(limit)),
-        _ => malformed(error),
-    };
-    while let Some(field) = form.next_field().await.map_err(refused)? {
+    while let Some(field) = form.next_field().await.map_err(malformed)? {
         let name = field.name().unwrap_or_default().to_owned();
         if known.contains(&name) {
             return Err(twice(&name).into());

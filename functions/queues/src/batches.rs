@@ -12,6 +12,7 @@ use service::{
 
 pub(crate) fn route() -> Route {
     Route::queue("queue-batches", BATCH_QUEUE, look)
+        .computes()
         .memory_mb(1024)
         .timeout(Duration::from_secs(60))
         .uses(DISPATCHES)

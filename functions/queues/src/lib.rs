@@ -9,10 +9,10 @@ use api::Route;
 
 /// The functions of this area that need no engine.
 pub fn routes() -> Vec<Route> {
-    vec![batches::route(), uploads::route()]
+    vec![uploads::route()]
 }
 
-/// Those that may run a model themselves.
+/// Those that may run a model themselves, or read inputs, whose schemas they compile.
 pub fn computing_routes() -> Vec<Route> {
-    vec![work::route(), sessions::route()]
+    vec![work::route(), batches::route(), sessions::route()]
 }

@@ -277,10 +277,14 @@ impl World {
 
     fn report(&self) -> Report {
         let mut ended = std::collections::BTreeMap::<_, u64>::new();
+        let mut counts = self.ledger.lock().counts.clone();
         for job in judge::jobs(&self.store) {
-            *ended.entry(job.state.name()).or_default() += 1;
+            let count = match job.chunk {
+                Some(_) => counts.entry("chunks"),
+                None => ended.entry(job.state.name()),
+            };
+            *count.or_default() += 1;
         }
-        let counts = self.ledger.lock().counts.clone();
         Report {
             shape: self.platform.shape.name(),
             lasted: self.clock.elapsed(),

@@ -1,5 +1,5 @@
 //! The simulation can fail: what the promises rest on is switched off, and each time it is seen.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use dcmp_simulation::{Plan, Sabotage, run_all};
 

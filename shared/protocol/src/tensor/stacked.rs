@@ -213,6 +213,7 @@ fn apart(tensors: Vec<Named>, count: usize) -> Result<Vec<Vec<Named>>, String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

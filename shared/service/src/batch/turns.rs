@@ -212,6 +212,7 @@ pub(super) async fn devices(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -33,6 +33,7 @@ async fn a_device_is_shown_to_its_owner() {
     }, @r#"
     {
       "capabilities": {
+        "batches": true,
         "formats": [
           "onnx"
         ],

@@ -21,7 +21,7 @@ use embedded::LocalSockets;
 use futures::{SinkExt, StreamExt};
 use protocol::socket;
 use service::App;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The largest message of a device, in bytes, as API Gateway has it.
@@ -33,6 +33,12 @@ const READ_BUFFER: usize = 8 * 1024;
 
 /// A connection on which nothing happens for so long is closed, as API Gateway does.
 const IDLE: Duration = Duration::from_secs(600);
+
+/// So many pieces of batches of one device are looked at together.
+const MAX_RESULTS: usize = 8;
+
+/// Where a message says which task it is about, in bytes from its beginning.
+const HEAD: usize = 128;
 
 /// How long a device may take to read what was said to it before the platform ends.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -148,20 +154,34 @@ async fn serve(gateway: Arc<Inner>, id: String, socket: WebSocket) {
     });
     let abort = writer.abort_handle();
     let read = async {
+        let mut results = JoinSet::new();
         loop {
             match tokio::time::timeout(IDLE, stream.next()).await {
                 Ok(Some(Ok(Message::Text(frame)))) => {
                     gateway.sockets.touch(&id);
-                    dispatch(&gateway, &id, frame.to_string()).await;
+                    if !is_of_batch(&frame) {
+                        dispatch(&gateway, &id, frame.to_string()).await;
+                        continue;
+                    }
+                    // a call's result does not wait until a piece of a batch is stored and the next is cut
+                    if results.len() >= MAX_RESULTS {
+                        results.join_next().await;
+                    }
+                    let (gateway, id) = (gateway.clone(), id.clone());
+                    results.spawn(async move {
+                        dispatch(&gateway, &id, frame.to_string()).await;
+                    });
+                    while results.try_join_next().is_some() {}
                 }
                 Ok(Some(Ok(Message::Binary(_)))) => {
                     let error = service::Error::invalid("frame", "send text frames with JSON");
                     tell(&gateway.app, &id, &error).await;
                 }
                 Ok(Some(Ok(_))) => gateway.sockets.touch(&id),
-                Ok(Some(Err(_)) | None) | Err(_) => return,
+                Ok(Some(Err(_)) | None) | Err(_) => break,
             }
         }
+        while results.join_next().await.is_some() {}
     };
     tokio::select! {
         () = read => {}
@@ -183,6 +203,15 @@ async fn part<T>(gateway: &Inner, id: &str, writer: &mut JoinHandle<T>) {
     }
     // one that does not read is cut off
     let _ = tokio::time::timeout(FAREWELL, writer).await;
+}
+
+/// Whether a message is the end of a piece of a batch. Such may overtake each other, as all messages do
+/// behind API Gateway; they take longer than those that somebody waits for.
+fn is_of_batch(frame: &str) -> bool {
+    let is_end =
+        socket::kind(frame).is_some_and(|kind| matches!(&*kind, "taskDone" | "taskFailed"));
+    // as our devices write it; of any other way of writing nothing is lost but time
+    is_end && frame.get(..HEAD).unwrap_or(frame).contains(r#""task_id":"batch_"#)
 }
 
 /// One message: to the function of its type.

@@ -42,7 +42,11 @@ pub(crate) fn start(filter: Option<&str>) {
 /// What is shown of whom. By crates and modules only: what looks into spans needs regular expressions,
 /// which would be most of the log's code.
 fn targets(filter: Option<&str>) -> Targets {
-    let given = filter.and_then(|filter| filter.parse::<Targets>().ok());
+    let is_path = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c));
+    let given = filter
+        .and_then(|filter| filter.parse::<Targets>().ok())
+        // any text is taken for a name
+        .filter(|given| given.iter().all(|(name, _)| is_path(name)));
     given.unwrap_or_else(|| Targets::new().with_default(DEFAULT)).with_targets(QUIET)
 }
 

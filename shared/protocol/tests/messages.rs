@@ -109,13 +109,13 @@ fn hello_says_everything() {
     insta::assert_snapshot!(frame(&hello()), @r#"
     {
       "capabilities": {
+        "batches": false,
         "formats": [
           "onnx"
         ],
         "gpu": false,
         "inference": true,
         "max_model_mb": 512,
-        "batches": false,
         "slots": 4,
         "training": false
       },
@@ -150,6 +150,7 @@ fn a_short_hello_is_enough() {
     insta::assert_snapshot!(frame(&hello), @r#"
     {
       "capabilities": {
+        "batches": false,
         "formats": [
           "onnx"
         ],

@@ -33,7 +33,9 @@ pub async fn sign(
 pub async fn progress(app: &App, customer: &str, reference: &str) -> Result<rest::Progress> {
     let (found, there) = stored::with_parts(app, customer, reference).await?;
     let Found { head, version, row } = &found;
-    let row = row.as_ref().ok_or_else(|| {
+    // of one that is over the row stays until what is left of it is gone
+    let goes_on = matches!(version.status, Status::Uploading | Status::Validating);
+    let row = row.as_ref().filter(|_| goes_on).ok_or_else(|| {
         let (number, id, status) = (version.number, &head.id, version.status.name());
         Error::NotFound(format!(
             "nothing is being uploaded as version {number} of the model `{id}`, which is {status}"

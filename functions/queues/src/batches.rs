@@ -7,7 +7,8 @@ use ports::Action;
 use serde_json::Value;
 use service::{
     App, BATCH_QUEUE, Error, PREPROCESS_FUNCTION, Result,
-    batch::{self, DISPATCHES, Wake},
+    batch::{self, Wake},
+    jobs::DISPATCHES,
 };
 
 pub(crate) fn route() -> Route {

@@ -71,11 +71,10 @@ pub(crate) async fn ask(
             sent_us: app.now_us(),
             end: None,
         };
-        let next_runs = job.chunk.as_ref().map(Chunk::runs);
         let sent = Sent {
             fence: attempt.fence.clone(),
             checksum: record.version.checksum.clone(),
-            stacked: next_runs,
+            stacked: job.chunk.as_ref().map(Chunk::runs),
             sent_us: attempt.sent_us,
             until_us: job.deadline_us,
         };

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use domain::batch::Batch;
-use ports::{Action, Condition, Item, Token};
+use ports::{Condition, Item, Token};
 
-use crate::{App, BATCH_QUEUE, Error, Result, jobs, table};
+use crate::{App, BATCH_QUEUE, Error, Result, table};
 
 mod advance;
 mod cut;
@@ -29,9 +29,6 @@ pub(crate) use results::Over;
 pub use results::{MAX_PAGE_BYTES, page};
 pub use submit::{Call, Submitted, submit};
 pub(crate) use turns::{Turns, pull, scope};
-
-/// What a function may do that can come to dispatching chunks.
-pub const DISPATCHES: &[Action] = jobs::DISPATCHES;
 
 /// A batch, whoever it belongs to.
 pub(crate) async fn load(app: &App, id: &str) -> Result<Option<Batch>> {

@@ -63,28 +63,18 @@ pub struct Wake {
 pub(crate) struct Busy(Mutex<HashMap<String, Option<Wake>>>);
 
 impl Busy {
-    /// Whether nobody looks after it; whoever does is told.
-    fn begin(&self, wake: &Wake) -> bool {
+    /// A look after the batch; `None` when somebody looks after it, who is told then.
+    fn begin(&self, wake: &Wake) -> Option<Look<'_>> {
         let mut busy = self.lock();
         let Some(told) = busy.get_mut(&wake.batch) else {
             busy.insert(wake.batch.clone(), None);
-            return true;
+            return Some(Look { busy: self, batch: wake.batch.clone(), is_over: false });
         };
         match told {
             Some(told) => told.ended.extend(&wake.ended),
-            None => *told = Some(Wake { tick: None, revive: false, ..wake.clone() }),
+            None => *told = Some(wake.clone()),
         }
-        false
-    }
-
-    /// What was told meanwhile; when nothing was, nobody looks after the batch any more.
-    fn next(&self, batch: &str) -> Option<Wake> {
-        let mut busy = self.lock();
-        let told = busy.get_mut(batch).and_then(Option::take);
-        if told.is_none() {
-            busy.remove(batch);
-        }
-        told
+        None
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Option<Wake>>> {
@@ -93,28 +83,47 @@ impl Busy {
     }
 }
 
-/// Forgets that a batch is looked after, however the look ends.
-struct Look<'a>(&'a App, String);
+/// Somebody looks after a batch, however that ends.
+struct Look<'a> {
+    busy: &'a Busy,
+    batch: String,
+    is_over: bool,
+}
+
+impl Look<'_> {
+    /// What was told meanwhile; when nothing was, nobody looks after the batch any more.
+    fn told(&mut self) -> Option<Wake> {
+        let mut busy = self.busy.lock();
+        let told = busy.get_mut(&self.batch).and_then(Option::take);
+        if told.is_none() {
+            busy.remove(&self.batch);
+            // from now on the entry is another's
+            self.is_over = true;
+        }
+        told
+    }
+}
 
 impl Drop for Look<'_> {
     fn drop(&mut self) {
-        self.0.caches().batches.lock().remove(&self.1);
+        if !self.is_over {
+            self.busy.lock().remove(&self.batch);
+        }
     }
 }
 
 /// Looks after a batch, and again while there is news.
 pub async fn advance(app: &App, wake: Wake) -> Result<()> {
-    // two of them at once would only get into each other's way; the one that repeats itself goes on
-    if wake.tick.is_none() && !wake.revive && !app.caches().batches.begin(&wake) {
-        return Ok(());
+    if wake.tick.is_some() || wake.revive {
+        // it goes on whoever else looks
+        return step(app, wake).await;
     }
-    let alone = wake.tick.is_none() && !wake.revive;
-    let _look = alone.then(|| Look(app, wake.batch.clone()));
-    let batch = wake.batch.clone();
+    // two at once would only get into each other's way
+    let Some(mut look) = app.caches().batches.begin(&wake) else { return Ok(()) };
     let mut next = Some(wake);
     while let Some(wake) = next {
         step(app, wake).await?;
-        next = alone.then(|| app.caches().batches.next(&batch)).flatten();
+        next = look.told();
     }
     Ok(())
 }

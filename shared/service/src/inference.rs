@@ -77,7 +77,13 @@ pub async fn submit(app: &App, call: Call<'_>, request: &Request) -> Result<Subm
     let prepared = prepare(app, &call, request, wait_ms).await?;
     if run_async {
         let placement = prepared.job.wants.placement;
-        parked::check_backlog(app, call.customer, placement).await?;
+        if let Err(limited) = parked::check_backlog(app, call.customer, placement).await {
+            // a repetition has the first answer
+            let job = &prepared.job.id;
+            if call.idempotency_key.is_none() || jobs::load(app, job).await?.is_none() {
+                return Err(limited);
+            }
+        }
     }
     match wait_ms {
         Some(wait_ms) => wait::run(app, prepared, wait_ms).await,

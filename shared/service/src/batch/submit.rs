@@ -67,7 +67,6 @@ pub async fn submit(app: &App, call: Call<'_>, request: &rest::Request) -> Resul
             estimate(app, call.customer, &wants, &record, total).await?,
         ));
     }
-    super::turns::check_open(app, call.customer).await?;
     let id = match call.idempotency_key {
         // the same key always means the same batch: the batch itself is the memory
         Some(key) => {
@@ -76,6 +75,12 @@ pub async fn submit(app: &App, call: Call<'_>, request: &rest::Request) -> Resul
         }
         None => app.ports.clock.id("batch"),
     };
+    if let Err(limited) = super::turns::check_open(app, call.customer).await {
+        // a repetition has the first answer
+        if call.idempotency_key.is_none() || super::load(app, &id).await?.is_none() {
+            return Err(limited);
+        }
+    }
     let (source, file) = inputs.source(app, &id);
     let new = New {
         id,
